@@ -10,6 +10,9 @@ Importing this package is cheap: TensorFlow is loaded only when a network is bui
 from importlib.metadata import version
 
 from course_utils import backend
+from course_utils.execution.records import record
+
+__all__ = ["record"]
 
 backend.configure()
 

@@ -1,0 +1,1 @@
+"""Running the lessons, and the record of their results."""
