@@ -1,0 +1,188 @@
+"""The course's networks, built from plain Keras layers, and a table that explains them.
+
+``build("classic")`` is the network of the student notebook that the course grew out of. Everything
+better is measured against it.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from typing import Literal, get_args
+
+import numpy as np
+import pandas as pd
+
+from course_utils import backend
+
+with backend.quiet_startup():
+    import keras
+    from keras import layers
+
+Pooling = Literal["max", "average", "stride", "blur"]
+POOLINGS: tuple[Pooling, ...] = get_args(Pooling)
+
+SMALLEST_SIDE = 8  # pixels; below this nothing is left after two poolings and the valid convolution
+
+
+def build(
+    name: str,
+    *,
+    pooling: Pooling = "max",
+    seed: int = 0,
+    num_classes: int = 10,
+    image_shape: tuple[int, int, int] = (32, 32, 3),
+    width: float = 1.0,
+) -> keras.Model:
+    """Build an untrained network that takes uint8 images and returns class probabilities.
+
+    Args:
+        name: which network; ``"classic"`` is the only one so far.
+        pooling: how the two halvings of height and width are done. ``"max"`` and ``"average"`` pool
+            2×2 squares; ``"stride"`` lets the convolution before them skip every other position;
+            ``"blur"`` takes the maximum at every position and blurs before it skips (Zhang 2019,
+            PMLR 97:7324–7334, with the 3×3 binomial filter). All four have the same weights.
+        seed: fixes the initial weights and the dropout masks.
+        num_classes: how many probabilities come out.
+        image_shape: (height, width, channels) of one image.
+        width: multiplies the number of filters and units; 0.25 gives a quick miniature for
+            experiments that train many networks.
+
+    Returns:
+        A model from uint8 (n, height, width, channels), 0 to 255, to float32 (n, num_classes).
+
+    Raises:
+        ValueError: for an unknown name or pooling, or shapes that the network can't take.
+    """
+    if name not in _NETWORKS:
+        raise ValueError(f"unknown network {name!r}; the known ones are {', '.join(_NETWORKS)}")
+    if pooling not in POOLINGS:
+        raise ValueError(f"unknown pooling {pooling!r}; choose one of {', '.join(POOLINGS)}")
+    if num_classes < 2:
+        raise ValueError(f"num_classes is {num_classes}; a classifier needs at least 2")
+    if min(image_shape[:2]) < SMALLEST_SIDE:
+        raise ValueError(
+            f"images of {image_shape[0]}×{image_shape[1]} pixels are too small for {name!r}; "
+            f"load them with image_size={SMALLEST_SIDE} or more (the course uses 32)"
+        )
+    if not 0 < width <= 4:
+        raise ValueError(f"width is {width}; it multiplies the filters and lies in (0, 4]")
+    stack = _NETWORKS[name](pooling, _seeds(seed), num_classes, width)
+    image = keras.Input(image_shape, dtype="uint8", name="image")
+    return keras.Sequential([image, *stack], name=name)
+
+
+def _seeds(seed: int) -> Iterator[int]:
+    """An endless stream of seeds, one for each random layer, fixed by ``seed``."""
+    generator = np.random.default_rng(seed)
+    while True:
+        yield int(generator.integers(2**31))
+
+
+def _classic(
+    pooling: Pooling, seeds: Iterator[int], num_classes: int, width: float
+) -> list[keras.Layer]:
+    def convolution(filters: int, padding: str, name: str, strides: int = 1) -> keras.Layer:
+        return layers.Conv2D(
+            max(1, round(filters * width)),
+            3,
+            strides=strides,
+            padding=padding,
+            activation="relu",
+            kernel_initializer=keras.initializers.GlorotUniform(next(seeds)),
+            name=name,
+        )
+
+    def dense(units: int, activation: str, name: str) -> keras.Layer:
+        return layers.Dense(
+            units,
+            activation=activation,
+            kernel_initializer=keras.initializers.GlorotUniform(next(seeds)),
+            name=name,
+        )
+
+    strides = 2 if pooling == "stride" else 1
+    return [
+        layers.Rescaling(1 / 255, name="scaling"),
+        convolution(32, "same", "conv_1"),
+        convolution(32, "same", "conv_2", strides),
+        *_pool(pooling, "pool_1"),
+        layers.Dropout(0.25, seed=next(seeds), name="dropout_1"),
+        convolution(64, "same", "conv_3"),
+        convolution(64, "valid", "conv_4", strides),
+        *_pool(pooling, "pool_2"),
+        layers.Dropout(0.25, seed=next(seeds), name="dropout_2"),
+        layers.Flatten(name="flatten"),
+        dense(max(1, round(512 * width)), "relu", "dense_1"),
+        layers.Dropout(0.5, seed=next(seeds), name="dropout_3"),
+        dense(num_classes, "softmax", "dense_2"),
+    ]
+
+
+def _pool(pooling: Pooling, name: str) -> list[keras.Layer]:
+    """The layers that halve height and width; none where the convolution has done it."""
+    match pooling:
+        case "max":
+            return [layers.MaxPooling2D(2, name=name)]
+        case "average":
+            return [layers.AveragePooling2D(2, name=name)]
+        case "stride":
+            return []
+        case "blur":
+            # Two 2×2 averages in a row are the 3×3 binomial filter (1, 2, 1)ᵀ(1, 2, 1) / 16.
+            return [
+                layers.MaxPooling2D(2, strides=1, padding="same", name=f"{name}_max"),
+                layers.AveragePooling2D(2, strides=1, padding="same", name=f"{name}_blur"),
+                layers.AveragePooling2D(2, name=name),
+            ]
+
+
+_NETWORKS: dict[str, Callable[[Pooling, Iterator[int], int, float], list[keras.Layer]]] = {
+    "classic": _classic
+}
+
+
+def layer_table(model: keras.Model) -> pd.DataFrame:
+    """What each layer of a network does to the shape, and what it costs.
+
+    Args:
+        model: a network made by :func:`build`, or any chain of Keras layers.
+
+    Returns:
+        One row per layer: ``layer``, ``kind``, ``output_shape`` (height × width × channels),
+        ``parameters``, ``multiply_adds`` (for one image, of convolutions and dense layers),
+        ``receptive_field`` (side in input pixels of the square that one output value can see).
+    """
+    side = np.array(model.input_shape[1:3]).max()
+    field, jump = 1, 1
+    rows = []
+    for layer in model.layers:
+        kernel, stride = _extent(layer)
+        field += (kernel - 1) * jump
+        jump *= stride
+        if isinstance(layer, layers.Flatten):
+            field = side
+        rows.append(
+            {
+                "layer": layer.name,
+                "kind": type(layer).__name__,
+                "output_shape": " × ".join(str(length) for length in layer.output.shape[1:]),
+                "parameters": layer.count_params(),
+                "multiply_adds": _multiply_adds(layer),
+                "receptive_field": min(field, side),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _extent(layer: keras.Layer) -> tuple[int, int]:
+    """Side and stride, in the layer's own input positions, of the window a layer looks through."""
+    window = getattr(layer, "kernel_size", None) or getattr(layer, "pool_size", None) or (1, 1)
+    strides = getattr(layer, "strides", None) or (1, 1)
+    return window[0], strides[0]
+
+
+def _multiply_adds(layer: keras.Layer) -> int:
+    if isinstance(layer, layers.Conv2D):
+        return int(math.prod(layer.output.shape[1:3]) * math.prod(layer.kernel.shape))
+    if isinstance(layer, layers.Dense):
+        return int(math.prod(layer.kernel.shape))
+    return 0

@@ -1,0 +1,344 @@
+"""Recipes, and one function that trains a network by them.
+
+Training is a function of its arguments: the same network, data, recipe and seed give the same
+weights on one machine, also when the run is killed and goes on from its last finished epoch.
+"""
+
+import hashlib
+import json
+import math
+import time
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from tqdm.auto import tqdm
+
+from course_utils import backend
+from course_utils.datasets.base import ImageDataset, ImageSplit
+from course_utils.progress import is_watched
+
+with backend.quiet_startup():
+    import keras
+
+
+class TrainingError(Exception):
+    """Training can't start or go on; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a network is trained. The defaults are the classic recipe."""
+
+    name: str = "classic"
+    optimizer: str = "rmsprop"  # a Keras optimizer, with its own defaults but for the next line
+    learning_rate: float = 0.001
+    batch_size: int = 128  # images per step
+    epochs: int = 20  # passes over the training images
+    validation_split: float = 0.2  # share of the training images that is held back
+
+
+RECIPES = {recipe.name: recipe for recipe in [Recipe("classic")]}
+
+
+@dataclass(frozen=True, eq=False)
+class History:
+    """What happened during training."""
+
+    recipe: Recipe
+    epochs: pd.DataFrame  # epoch (from 1), accuracy, loss, val_accuracy, val_loss, seconds
+
+    @property
+    def final(self) -> pd.Series:
+        """The last epoch's row."""
+        return self.epochs.iloc[-1]
+
+
+def fit(
+    model: keras.Model,
+    data: ImageDataset,
+    *,
+    recipe: str | Recipe = "classic",
+    epochs: int | None = None,
+    seed: int = 0,
+    checkpoint: str | Path | None = None,
+) -> History:
+    """Train a network in place on a data set's training images.
+
+    The last ``validation_split`` of the training images, in an order drawn from ``seed``, are held
+    back and only measured. Images stay uint8 and, where they are memory-mapped, on disk: one batch
+    at a time is read.
+
+    Args:
+        model: a network from :func:`course_utils.models.build`, with its initial weights.
+        data: what to train on; only ``data.train`` is used.
+        recipe: a :class:`Recipe` or the name of one.
+        epochs: passes over the training images; the recipe's number unless given.
+        seed: fixes which images are held back and the order of the others.
+        checkpoint: a folder that keeps the state after each epoch. When it holds the state of the
+            same run, training goes on from there; the result is the same as without the break.
+
+    Returns:
+        Accuracy, loss and seconds of each epoch, the ones before a break included.
+
+    Raises:
+        TrainingError: when the recipe, data and network don't fit each other, or the folder holds
+            another run's state. Nothing has been changed then.
+    """
+    plan = _plan(recipe, epochs)
+    _check_fit(model, data, plan)
+    order = np.random.default_rng(seed).permutation(len(data.train))
+    num_held_back = round(plan.validation_split * len(order))
+    training, validation = np.split(order, [len(order) - num_held_back])
+    model.compile(
+        optimizer=keras.optimizers.get(
+            {"class_name": plan.optimizer, "config": {"learning_rate": plan.learning_rate}}
+        ),
+        loss="sparse_categorical_crossentropy",
+        metrics=["accuracy"],
+    )
+    keeper = (
+        _Checkpoint(Path(checkpoint), _identity(model, data, plan, seed), model)
+        if checkpoint
+        else None
+    )
+    log = _Log(keeper)
+    finished = len(log.rows)
+    if finished < plan.epochs:
+        model.fit(
+            _Batches(data.train, training, plan.batch_size, shuffle_seed=seed, epoch=finished),
+            validation_data=_Batches(data.train, validation, plan.batch_size),
+            initial_epoch=finished,
+            epochs=plan.epochs,
+            shuffle=False,  # _Batches shuffles images; Keras would shuffle whole batches
+            verbose=0,
+            callbacks=[log, *([_ProgressBar()] if is_watched() else [])],
+        )
+    return History(plan, pd.DataFrame(log.rows))
+
+
+def _plan(recipe: str | Recipe, epochs: int | None) -> Recipe:
+    """The recipe that will be followed, with the number of epochs that was asked for."""
+    if isinstance(recipe, str):
+        if recipe not in RECIPES:
+            raise TrainingError(
+                f"unknown recipe {recipe!r}; the known ones are {', '.join(RECIPES)}"
+            )
+        recipe = RECIPES[recipe]
+    plan = recipe if epochs is None else replace(recipe, epochs=epochs)
+    if plan.epochs < 1:
+        raise TrainingError(f"epochs is {plan.epochs}; training takes at least 1")
+    if plan.batch_size < 1:
+        raise TrainingError(f"batch_size is {plan.batch_size}; a step takes at least 1 image")
+    if not 0 < plan.validation_split < 1:
+        raise TrainingError(
+            f"validation_split is {plan.validation_split}; it is a share between 0 and 1"
+        )
+    return plan
+
+
+def _check_fit(model: keras.Model, data: ImageDataset, plan: Recipe) -> None:
+    """Refuse what would fail, or silently go wrong, in the middle of training."""
+    images, labels = data.train.images, data.train.labels
+    if images.shape[1:] != tuple(model.input_shape[1:]):
+        raise TrainingError(
+            f"the images are {_shape(images.shape[1:])} but the network takes "
+            f"{_shape(model.input_shape[1:])}; build it with image_shape={images.shape[1:]} "
+            "or load the data with another image_size"
+        )
+    if images.dtype != np.uint8:
+        raise TrainingError(
+            f"the images are {images.dtype}; the network scales them itself, so pass uint8 (0–255)"
+        )
+    num_outputs = model.output_shape[-1]
+    if labels.min() < 0 or labels.max() >= num_outputs:
+        raise TrainingError(
+            f"labels run from {labels.min()} to {labels.max()} but the network has {num_outputs} "
+            f"outputs, for labels 0 to {num_outputs - 1}; build it with num_classes="
+            f"{len(data.class_names)}"
+        )
+    num_validation = round(plan.validation_split * len(labels))
+    if num_validation < 1 or num_validation >= len(labels):
+        raise TrainingError(
+            f"{len(labels)} training images can't be split with validation_split="
+            f"{plan.validation_split}; load more with num_train"
+        )
+
+
+def _shape(lengths: tuple[int, ...]) -> str:
+    return " × ".join(str(length) for length in lengths)
+
+
+class _Batches(keras.utils.PyDataset):
+    """Batches of (images, labels) read from a split, shuffled anew in each epoch if asked to.
+
+    The order depends on the seed and the number of the epoch alone, so a run that goes on after a
+    break sees the batches that it would have seen.
+    """
+
+    def __init__(
+        self,
+        split: ImageSplit,
+        indices: NDArray[np.int64],
+        batch_size: int,
+        *,
+        shuffle_seed: int | None = None,
+        epoch: int = 0,
+    ) -> None:
+        super().__init__()
+        self._split = split
+        self._indices = indices
+        self._batch_size = batch_size
+        self._shuffle_seed = shuffle_seed
+        self._epoch = epoch
+        self._order = indices
+        self._shuffle()
+
+    def _shuffle(self) -> None:
+        if self._shuffle_seed is not None:
+            generator = np.random.default_rng([self._shuffle_seed, self._epoch])
+            self._order = generator.permutation(self._indices)
+
+    def __len__(self) -> int:
+        return math.ceil(len(self._order) / self._batch_size)
+
+    def __getitem__(self, index: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+        batch = self._order[index * self._batch_size : (index + 1) * self._batch_size]
+        return self._split.images[batch], self._split.labels[batch]
+
+    def on_epoch_end(self) -> None:
+        self._epoch += 1
+        self._shuffle()
+
+
+def _identity(model: keras.Model, data: ImageDataset, plan: Recipe, seed: int) -> dict[str, Any]:
+    """What must be the same for a checkpoint to be continued. More epochs may be asked for."""
+    recipe = asdict(plan)
+    del recipe["epochs"]
+    weights = hashlib.sha256()
+    for weight in model.get_weights():
+        weights.update(weight.tobytes())
+    return {
+        **recipe,
+        "seed": seed,
+        "dataset": data.name,
+        "num_train": len(data.train),
+        "labels": hashlib.sha256(data.train.labels.tobytes()).hexdigest(),
+        "network": model.name,
+        "initial_weights": weights.hexdigest(),
+    }
+
+
+class _Checkpoint:
+    """The state of a run after its last finished epoch, in a folder.
+
+    ``state.json`` names the weights file that belongs to it. Both are written under another name
+    and then renamed, the weights first, so that whenever the process is killed the folder holds
+    one whole state.
+    """
+
+    def __init__(self, folder: Path, identity: dict[str, Any], model: keras.Model) -> None:
+        self._folder = folder
+        self._identity = identity
+        self._model = model
+
+    def load(self) -> list[dict[str, float]]:
+        """Bring the model to the saved state and return the rows of the finished epochs."""
+        path = self._folder / "state.json"
+        if not path.exists():
+            return []
+        try:
+            state = json.loads(path.read_text())
+            identity, rows = state["identity"], state["rows"]
+            weights, random_state = state["weights"], state["random_state"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise TrainingError(
+                f"{path} can't be read ({error}); choose another checkpoint folder or delete it"
+            ) from error
+        for name, value in self._identity.items():
+            if identity.get(name) != value:
+                raise TrainingError(
+                    f"{self._folder} holds the checkpoint of another run: its {name} is "
+                    f"{identity.get(name)!r}, this run's is {value!r}; choose another folder or "
+                    "delete it"
+                )
+        self._model.optimizer.build(self._model.trainable_variables)
+        self._model.load_weights(self._folder / Path(weights).name)
+        for variable, value in zip(self._random_variables(), random_state, strict=True):
+            variable.assign(value)
+        return list(rows)
+
+    def save(self, rows: list[dict[str, float]]) -> None:
+        """Put the model's present state in place of the saved one."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        weights = self._folder / f"epoch-{len(rows):04d}.weights.h5"
+        partial = self._folder / "partial.weights.h5"
+        self._model.save_weights(partial, overwrite=True)
+        partial.replace(weights)
+        state = {
+            "identity": self._identity,
+            "rows": rows,
+            "weights": weights.name,
+            "random_state": [
+                keras.ops.convert_to_numpy(variable).tolist()
+                for variable in self._random_variables()
+            ],
+        }
+        path = self._folder / "state.json"
+        partial = self._folder / "partial.json"
+        partial.write_text(json.dumps(state, indent=1))
+        partial.replace(path)
+        for old in self._folder.glob("epoch-*.weights.h5"):
+            if old != weights:
+                old.unlink()
+
+    def _random_variables(self) -> list[keras.Variable]:
+        """Where the dropout layers' random numbers have got to: Keras saves weights without it."""
+        weights = {id(variable) for variable in self._model.weights}
+        return [variable for variable in self._model.variables if id(variable) not in weights]
+
+
+class _Log(keras.callbacks.Callback):
+    """Collects one row per epoch, and saves the state with them."""
+
+    def __init__(self, checkpoint: _Checkpoint | None) -> None:
+        super().__init__()
+        self._checkpoint = checkpoint
+        self.rows = checkpoint.load() if checkpoint else []
+        self._started = 0.0
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        self._started = time.perf_counter()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        measured = {name: float(value) for name, value in (logs or {}).items()}
+        seconds = time.perf_counter() - self._started
+        self.rows.append({"epoch": epoch + 1, **measured, "seconds": round(seconds, 3)})
+        if self._checkpoint:
+            self._checkpoint.save(self.rows)
+
+
+class _ProgressBar(keras.callbacks.Callback):
+    """One bar for the whole training, with the last epoch's accuracies behind it."""
+
+    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
+        self._bar = tqdm(total=self.params["epochs"] * self.params["steps"], unit="batch")
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        self._bar.set_description(f"epoch {epoch + 1}/{self.params['epochs']}")
+        self._bar.update(epoch * self.params["steps"] - self._bar.n)
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        self._bar.update()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        logs = logs or {}
+        self._bar.set_postfix(
+            accuracy=f"{logs['accuracy']:.3f}", val_accuracy=f"{logs['val_accuracy']:.3f}"
+        )
+
+    def on_train_end(self, logs: dict[str, float] | None = None) -> None:
+        self._bar.close()

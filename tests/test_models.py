@@ -1,0 +1,121 @@
+"""The networks: sizes, variants, reproducibility and the table of layers."""
+
+import keras
+import numpy as np
+import pytest
+
+from course_utils import models
+
+
+def test_classic_is_the_original_network():
+    model = models.build("classic")
+    kinds = [type(layer).__name__ for layer in model.layers]
+    assert kinds == [
+        "Rescaling", "Conv2D", "Conv2D", "MaxPooling2D", "Dropout",
+        "Conv2D", "Conv2D", "MaxPooling2D", "Dropout",
+        "Flatten", "Dense", "Dropout", "Dense",
+    ]  # fmt: skip
+    convolutions = [layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D)]
+    assert [layer.filters for layer in convolutions] == [32, 32, 64, 64]
+    assert [layer.padding for layer in convolutions] == ["same", "same", "same", "valid"]
+    assert [layer.rate for layer in model.layers if isinstance(layer, keras.layers.Dropout)] == [
+        0.25, 0.25, 0.5,
+    ]  # fmt: skip
+    assert model.count_params() == 1_676_842
+
+
+@pytest.mark.parametrize("pooling", models.POOLINGS)
+def test_every_pooling_takes_uint8_and_returns_probabilities(pooling):
+    model = models.build("classic", pooling=pooling, width=0.25)
+    images = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3), dtype=np.uint8)
+    probabilities = np.asarray(model(images))
+    assert probabilities.shape == (4, 10)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
+
+
+@pytest.mark.parametrize("pooling", models.POOLINGS)
+def test_pooling_changes_no_weight(pooling):
+    reference, variant = (models.build("classic", pooling=kind) for kind in ("max", pooling))
+    for one, other in zip(reference.get_weights(), variant.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_blur_pooling_is_the_binomial_filter():
+    """Inside the picture: maximum of 2×2, then the (1, 2, 1) filter, then every second position."""
+    model = models.build("classic", pooling="blur", width=0.1)
+    start = next(i for i, layer in enumerate(model.layers) if layer.name == "pool_1_max")
+    values = np.random.default_rng(0).random((1, 16, 16, 1)).astype("float32")
+    result = values
+    for layer in model.layers[start : start + 3]:
+        result = type(layer).from_config(layer.get_config())(result)
+    plane = values[0, :, :, 0]
+    maximum = np.max([plane[:-1, :-1], plane[1:, :-1], plane[:-1, 1:], plane[1:, 1:]], axis=0)
+    weights = np.outer([1, 2, 1], [1, 2, 1]) / 16
+    expected = np.sum(maximum[4:7, 6:9] * weights)
+    np.testing.assert_allclose(np.asarray(result)[0, 2, 3, 0], expected, rtol=1e-5)
+
+
+def test_the_seed_fixes_weights_and_dropout():
+    first, second, other = (models.build("classic", width=0.1, seed=seed) for seed in (1, 1, 2))
+    images = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), dtype=np.uint8)
+    one, two, three = (np.asarray(model(images, training=True)) for model in (first, second, other))
+    np.testing.assert_array_equal(one, two)
+    assert not np.array_equal(one, three)
+
+
+def test_scaling_is_the_models_first_layer():
+    model = models.build("classic", width=0.1)
+    scaled = np.asarray(model.layers[0](np.full((1, 2, 2, 3), 255, np.uint8)))
+    np.testing.assert_allclose(scaled, 1)
+
+
+def test_layer_table_of_classic():
+    table = models.layer_table(models.build("classic")).set_index("layer")
+    assert table.parameters.sum() == 1_676_842
+    assert table.loc["conv_1", "multiply_adds"] == 32 * 32 * 3 * 3 * 3 * 32
+    assert table.loc["conv_4", "output_shape"] == "14 × 14 × 64"
+    assert list(table.receptive_field[["conv_1", "conv_2", "pool_1", "conv_4", "pool_2"]]) == [
+        3, 5, 6, 14, 16,
+    ]  # fmt: skip
+    assert table.loc["dense_2", "receptive_field"] == 32
+
+
+@pytest.mark.parametrize("layer", ["conv_2", "pool_1", "conv_4", "pool_2"])
+@pytest.mark.parametrize("pooling", models.POOLINGS)
+def test_receptive_field_is_what_a_value_can_see(layer, pooling):
+    """Count the input pixels that change a value in the middle of a layer's output."""
+    model = models.build("classic", pooling=pooling, width=0.25)
+    table = models.layer_table(model).set_index("layer")
+    if layer not in table.index:
+        pytest.skip(f"{pooling} has no {layer}")
+    reach = keras.Model(model.inputs, model.get_layer(layer).output)
+    reach.set_weights([np.abs(weight) for weight in reach.get_weights()])  # nothing cancels
+    images = np.full((65, 32, 32, 3), 100, np.uint8)
+    for position in range(32):
+        images[1 + position, position] = 255
+        images[33 + position, :, position] = 255
+    outputs = np.asarray(reach(images))
+    middle = outputs.shape[1] // 2
+    values = outputs[:, middle, middle].sum(axis=-1)
+    seen = np.abs(values[1:33] - values[0]) > 1e-6
+    assert seen.sum() == table.loc[layer, "receptive_field"]
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("alexnet", {}, "unknown network 'alexnet'; the known ones are classic"),
+        ("classic", {"pooling": "median"}, "unknown pooling 'median'; choose one of max, average"),
+        ("classic", {"num_classes": 1}, "num_classes is 1"),
+        ("classic", {"image_shape": (7, 32, 3)}, "7×32 pixels are too small"),
+        ("classic", {"width": 0}, "width is 0"),
+    ],
+)
+def test_bad_arguments_are_named(name, options, message):
+    with pytest.raises(ValueError, match=message):
+        models.build(name, **options)
+
+
+def test_other_shapes_and_numbers_of_classes():
+    model = models.build("classic", image_shape=(8, 12, 3), num_classes=3)
+    assert model.output_shape == (None, 3)

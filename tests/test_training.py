@@ -1,0 +1,195 @@
+"""Training: recipes, reproducibility, checkpoints and errors."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from course_utils import models, training
+from course_utils.datasets.base import Datasheet, ImageDataset, ImageSplit
+
+NUM_IMAGES = 120
+
+
+def make_data(num_images: int = NUM_IMAGES, side: int = 12) -> ImageDataset:
+    """Three classes of flat pictures: dark, middle, light."""
+    generator = np.random.default_rng(0)
+    labels = np.arange(num_images) % 3
+    noise = generator.integers(0, 60, (num_images, side, side, 3))
+    images = (labels[:, None, None, None] * 90 + noise).astype(np.uint8)
+    split = ImageSplit(images, labels.astype(np.int64), pd.DataFrame(index=range(num_images)))
+    sheet = Datasheet("test", "", "", "", (), ())
+    return ImageDataset("test", split, split, ("dark", "middle", "light"), sheet, "none")
+
+
+def build(seed: int = 0):
+    return models.build("classic", image_shape=(12, 12, 3), num_classes=3, width=0.1, seed=seed)
+
+
+def same_weights(one, other) -> bool:
+    pairs = zip(one.get_weights(), other.get_weights(), strict=True)
+    return all(np.array_equal(a, b) for a, b in pairs)
+
+
+def test_classic_recipe_is_the_original_notebooks():
+    recipe = training.RECIPES["classic"]
+    assert (recipe.optimizer, recipe.learning_rate) == ("rmsprop", 0.001)
+    assert (recipe.batch_size, recipe.epochs, recipe.validation_split) == (128, 20, 0.2)
+
+
+def test_it_learns_and_reports_every_epoch():
+    model = models.build("classic", image_shape=(12, 12, 3), num_classes=3, width=0.5)
+    history = training.fit(model, make_data(), recipe=training.Recipe(batch_size=8), epochs=8)
+    assert list(history.epochs.epoch) == list(range(1, 9))
+    assert set(history.epochs.columns) == {
+        "epoch", "accuracy", "loss", "val_accuracy", "val_loss", "seconds",
+    }  # fmt: skip
+    assert history.final.val_accuracy > 0.8
+    assert history.recipe.epochs == 8
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_does_not():
+    first, second, third = build(), build(), build()
+    for model, seed in ((first, 3), (second, 3), (third, 4)):
+        training.fit(model, make_data(), epochs=2, seed=seed)
+    assert same_weights(first, second)
+    assert not same_weights(first, third)
+
+
+def test_the_held_back_images_are_never_trained_on():
+    """An image that is only held back has no influence on the weights."""
+    data = make_data()
+    held_back = np.random.default_rng(0).permutation(NUM_IMAGES)[-24:]
+    images = data.train.images.copy()
+    images[held_back] = 255 - images[held_back]
+    changed = replace(data, train=replace(data.train, images=images))
+    one, other = build(), build()
+    before = training.fit(one, data, epochs=1)
+    after = training.fit(other, changed, epochs=1)
+    assert same_weights(one, other)
+    assert before.final.val_loss != after.final.val_loss
+
+
+def test_order_of_a_memory_map_is_read_batch_by_batch(tmp_path):
+    data = make_data()
+    np.save(tmp_path / "images.npy", data.train.images)
+    mapped = np.load(tmp_path / "images.npy", mmap_mode="r")
+    one, other = build(), build()
+    training.fit(one, data, epochs=1)
+    training.fit(other, replace(data, train=replace(data.train, images=mapped)), epochs=1)
+    assert same_weights(one, other)
+
+
+def test_a_stopped_run_goes_on_with_the_same_result(tmp_path):
+    undisturbed, first, resumed = build(), build(), build()
+    training.fit(undisturbed, make_data(), epochs=4)
+    training.fit(first, make_data(), epochs=2, checkpoint=tmp_path)
+    history = training.fit(resumed, make_data(), epochs=4, checkpoint=tmp_path)
+    assert list(history.epochs.epoch) == [1, 2, 3, 4]
+    assert same_weights(undisturbed, resumed)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "epoch-0004.weights.h5",
+        "state.json",
+    ]
+
+
+def test_a_finished_run_is_not_run_again(tmp_path):
+    first, second = build(), build()
+    before = training.fit(first, make_data(), epochs=2, checkpoint=tmp_path)
+    after = training.fit(second, make_data(), epochs=2, checkpoint=tmp_path)
+    pd.testing.assert_frame_equal(before.epochs, after.epochs)
+    assert same_weights(first, second)
+
+
+KILLED = """
+import sys
+sys.path.insert(0, {folder!r})
+from test_training import build, make_data
+from course_utils import training
+model = build()
+training.fit(model, make_data(4000), epochs=60, checkpoint={checkpoint!r})
+"""
+
+
+def test_kill_9_in_the_middle_of_training(tmp_path):
+    checkpoint = tmp_path / "checkpoint"
+    script = KILLED.format(folder=str(Path(__file__).parent), checkpoint=str(checkpoint))
+    process = subprocess.Popen([sys.executable, "-c", textwrap.dedent(script)])
+    state = checkpoint / "state.json"
+    deadline = time.monotonic() + 120
+    while not state.exists() or len(json.loads(state.read_text())["rows"]) < 3:
+        assert time.monotonic() < deadline, "no epoch was saved"
+        assert process.poll() is None, "training ended before it could be killed"
+        time.sleep(0.02)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    finished = len(json.loads(state.read_text())["rows"])
+    undisturbed, resumed = build(), build()
+    data = make_data(4000)
+    training.fit(undisturbed, data, epochs=finished + 2)
+    history = training.fit(resumed, data, epochs=finished + 2, checkpoint=checkpoint)
+    assert len(history.epochs) == finished + 2
+    assert same_weights(undisturbed, resumed)
+
+
+def test_another_runs_checkpoint_is_refused(tmp_path):
+    training.fit(build(), make_data(), epochs=1, checkpoint=tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(
+        training.TrainingError, match=r"another run: its seed is 0, this run's is 1"
+    ):
+        training.fit(build(), make_data(), epochs=2, seed=1, checkpoint=tmp_path)
+    with pytest.raises(training.TrainingError, match="initial_weights"):
+        training.fit(build(seed=5), make_data(), epochs=2, checkpoint=tmp_path)
+    assert before == {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"identity": 3}', "null"])
+def test_a_broken_checkpoint_is_named(tmp_path, text):
+    (tmp_path / "state.json").write_text(text)
+    with pytest.raises(training.TrainingError, match=r"state\.json"):
+        training.fit(build(), make_data(), epochs=1, checkpoint=tmp_path)
+
+
+def relabelled(label: int) -> ImageDataset:
+    data = make_data()
+    labels = data.train.labels.copy()
+    labels[7] = label
+    return replace(data, train=replace(data.train, labels=labels))
+
+
+@pytest.mark.parametrize(
+    ("data", "options", "message"),
+    [
+        (make_data(), {"epochs": 0}, "epochs is 0"),
+        (make_data(), {"recipe": "slow"}, "unknown recipe 'slow'; the known ones are classic"),
+        (make_data(), {"recipe": training.Recipe(batch_size=0)}, "batch_size is 0"),
+        (make_data(), {"recipe": training.Recipe(validation_split=1.5)}, "validation_split is 1.5"),
+        (make_data(side=16), {}, "16 × 16 × 3 but the network takes 12 × 12 × 3"),
+        (relabelled(3), {}, "labels run from 0 to 3 but the network has 3 outputs"),
+        (relabelled(-1), {}, "labels run from -1 to 2"),
+        (make_data(1), {}, "1 training images can't be split"),
+    ],
+)
+def test_bad_input_is_refused_before_anything_happens(data, options, message):
+    model = build()
+    before = model.get_weights()
+    with pytest.raises(training.TrainingError, match=message):
+        training.fit(model, data, **options)
+    assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True))
+
+
+def test_float_images_are_refused():
+    data = make_data()
+    scaled = replace(data, train=replace(data.train, images=data.train.images / 255))
+    with pytest.raises(training.TrainingError, match="pass uint8"):
+        training.fit(build(), scaled, epochs=1)
