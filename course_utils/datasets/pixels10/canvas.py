@@ -1,0 +1,158 @@
+"""A stack of 32×32 pictures that are painted on together, one shape at a time.
+
+Shapes are given by (approximate) signed distances: negative inside, positive outside, in object
+units, and their edge is one pixel soft. Only additions, multiplications, divisions, square roots
+and comparisons of float32 numbers decide a pixel: these are rounded in one way on every processor
+(IEEE 754), while sines and powers aren't.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from course_utils.datasets.pixels10.streams import Floats
+
+SIDE = 32
+NUM_PIXELS = SIDE * SIDE
+NUM_CHANNELS = 3
+
+Number = float | Floats  # the same for all pictures, or one for each: shape (n, 1)
+
+# Sines are rounded to multiples of 2⁻¹⁴, far coarser than what platforms disagree about.
+_SINES = (np.round(np.sin(np.deg2rad(np.arange(450))) * 2**14) / 2**14).astype(np.float32)
+
+_PIXELS = np.arange(NUM_PIXELS)
+PIXEL_X = (_PIXELS % SIDE).astype(np.float32)[None] - np.float32(15.5)  # (1, 1024), from the centre
+PIXEL_Y = (_PIXELS // SIDE).astype(np.float32)[None] - np.float32(15.5)
+
+
+def colour(red: float, green: float, blue: float) -> Floats:
+    """A colour, 0–255 per channel, that broadcasts over pictures and pixels: (3, 1, 1)."""
+    return np.array([red, green, blue], np.float32)[:, None, None]
+
+
+def between(fraction: Floats, low: float, high: float) -> Floats:
+    """The numbers that lie at ``fraction`` (0–1) of the way from ``low`` to ``high``."""
+    return low + fraction * (high - low)
+
+
+@dataclass
+class Canvas:
+    """Pictures and the coordinates in which the next shapes are given.
+
+    Attributes:
+        planes: (3, n, 1024) colour channels, 0–255.
+        x: (n, 1024) coordinate of each pixel, to the right, in object units.
+        y: (n, 1024) coordinate of each pixel, downwards.
+        scale: (n, 1) pixels per unit.
+    """
+
+    planes: Floats
+    x: Floats
+    y: Floats
+    scale: Floats
+
+    @classmethod
+    def blank(cls, num_images: int) -> "Canvas":
+        """Black pictures, with coordinates in pixels from the centre."""
+        return cls(
+            np.zeros((NUM_CHANNELS, num_images, NUM_PIXELS), np.float32),
+            np.broadcast_to(PIXEL_X, (num_images, NUM_PIXELS)),
+            np.broadcast_to(PIXEL_Y, (num_images, NUM_PIXELS)),
+            np.ones((1, 1), np.float32),
+        )
+
+    def placed(
+        self, position_x: Floats, position_y: Floats, size: Floats, degrees: Floats, mirror: Floats
+    ) -> "Canvas":
+        """The same pictures, in the coordinates of objects placed there.
+
+        Args:
+            position_x: (n, 1) centre of the object, in pixels from the picture's centre.
+            position_y: (n, 1) the same, downwards.
+            size: (n, 1) pixels per object unit; objects reach about one unit from their centre.
+            degrees: (n, 1) whole degrees, clockwise.
+            mirror: (n, 1) 1, or -1 for objects that look to the left.
+        """
+        angle = degrees.astype(np.int64) % 360
+        sine, cosine = _SINES[angle] / size, _SINES[angle + 90] / size
+        dx, dy = PIXEL_X - position_x, PIXEL_Y - position_y
+        return Canvas(
+            self.planes, (cosine * dx + sine * dy) * mirror, cosine * dy - sine * dx, size
+        )
+
+    def paint(self, distance: Floats, paint: Floats, opacity: Number = 1.0) -> None:
+        """Cover the inside of a shape.
+
+        Args:
+            distance: (n, 1024) signed distance to the shape's edge, in object units.
+            paint: (3, n, 1), (3, 1, 1) or (3, n, 1024) colour.
+            opacity: 1 hides what was there, 0 leaves it.
+        """
+        coverage = 0.5 - distance * self.scale
+        np.clip(coverage, 0, 1, out=coverage)
+        coverage *= opacity
+        change = paint - self.planes
+        change *= coverage
+        self.planes += change
+
+    def ellipse(
+        self, x: Number, y: Number, radius_x: Number, radius_y: Number,
+        paint: Floats, opacity: Number = 1.0,
+    ) -> None:  # fmt: skip
+        """Paint an ellipse around (x, y)."""
+        dx, dy = (self.x - x) / radius_x, (self.y - y) / radius_y
+        dx *= dx
+        dy *= dy
+        dx += dy
+        distance = np.sqrt(dx, out=dx)
+        distance -= 1
+        self.paint(distance * np.minimum(radius_x, radius_y).astype(np.float32), paint, opacity)
+
+    def box(
+        self, x: Number, y: Number, half_width: Number, half_height: Number,
+        paint: Floats, opacity: Number = 1.0,
+    ) -> None:  # fmt: skip
+        """Paint an upright rectangle around (x, y)."""
+        dx = np.abs(self.x - x) - half_width
+        dy = np.abs(self.y - y) - half_height
+        self.paint(np.maximum(dx, dy, out=dx), paint, opacity)
+
+    def line(
+        self, start: tuple[Number, Number], end: tuple[Number, Number], radius: Number,
+        paint: Floats, opacity: Number = 1.0,
+    ) -> None:  # fmt: skip
+        """Paint a thick line with round ends, ``radius`` being half its width."""
+        along_x = np.asarray(end[0] - start[0], np.float32)
+        along_y = np.asarray(end[1] - start[1], np.float32)
+        square = along_x * along_x + along_y * along_y
+        dx, dy = self.x - start[0], self.y - start[1]
+        part = dx * (along_x / square)
+        part += dy * (along_y / square)
+        np.clip(part, 0, 1, out=part)
+        dx -= part * along_x
+        dy -= part * along_y
+        dx *= dx
+        dy *= dy
+        dx += dy
+        distance = np.sqrt(dx, out=dx)
+        distance -= radius
+        self.paint(distance, paint, opacity)
+
+    def polygon(
+        self, corners: Sequence[tuple[Number, Number]], paint: Floats, opacity: Number = 1.0
+    ) -> None:
+        """Paint a convex polygon; its corners go round clockwise as seen on the screen."""
+        distance: Floats | None = None
+        for (x1, y1), (x2, y2) in zip(corners, [*corners[1:], corners[0]], strict=True):
+            normal_x = np.asarray(y2 - y1, np.float32)
+            normal_y = np.asarray(x1 - x2, np.float32)
+            length = np.sqrt(normal_x * normal_x + normal_y * normal_y)
+            normal_x, normal_y = normal_x / length, normal_y / length
+            edge = self.x * normal_x
+            edge += self.y * normal_y
+            edge -= x1 * normal_x + y1 * normal_y
+            distance = edge if distance is None else np.maximum(distance, edge, out=distance)
+        if distance is not None:
+            self.paint(distance, paint, opacity)
