@@ -50,12 +50,12 @@ class Estimate:
         return self.value
 
     def __str__(self) -> str:
-        low, high = _percentage(self.low), _percentage(self.high)
+        low, high = percentage(self.low), percentage(self.high)
         dash = "–" if self.low >= 0 else " to "
-        return f"{_percentage(self.value)} % ({low}{dash}{high})"
+        return f"{percentage(self.value)} % ({low}{dash}{high})"
 
 
-def _percentage(share: float) -> str:
+def percentage(share: float) -> str:
     """``share`` in per cent with one decimal and a real minus sign; never "-0.0"."""
     return f"{round(100 * share, 1) + 0.0:.1f}".replace("-", "−")
 
@@ -232,7 +232,7 @@ class Evaluation:
         if self.by_group is not None and self.worst_group is not None:
             worst = _row_estimate(self.by_group, self.worst_group)
             lines.append(f"worst {self.by_group.index.name} {self.worst_group}: {worst}")
-        lines.append(f"expected calibration error {_percentage(self.expected_calibration_error)} %")
+        lines.append(f"expected calibration error {percentage(self.expected_calibration_error)} %")
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
@@ -257,8 +257,8 @@ def _html_table(table: pd.DataFrame) -> str:
     name = escape(str(table.index.name))
     rows = "".join(
         f'<tr><th scope="row">{escape(str(index))}</th><td>{int(row["count"])}</td>'
-        f"<td>{_percentage(row['accuracy'])}</td>"
-        f"<td>{_percentage(row['low'])}–{_percentage(row['high'])}</td></tr>"
+        f"<td>{percentage(row['accuracy'])}</td>"
+        f"<td>{percentage(row['low'])}–{percentage(row['high'])}</td></tr>"
         if row["count"]
         else f'<tr><th scope="row">{escape(str(index))}</th><td>0</td><td>–</td><td>–</td></tr>'
         for index, row in table.iterrows()
