@@ -1,0 +1,152 @@
+"""Data sets by name or path, all in one shape: ``load()`` returns an :class:`ImageDataset`."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from course_utils.datasets.base import (
+    DatasetError,
+    Datasheet,
+    Description,
+    ImageDataset,
+    ImageSplit,
+)
+
+__all__ = [
+    "NAMES",
+    "DatasetError",
+    "Datasheet",
+    "Description",
+    "ImageDataset",
+    "ImageSplit",
+    "load",
+    "locate",
+]
+
+NAMES = ("pixels10", "cifar10")
+
+
+def load(
+    name_or_path: str | Path,
+    *,
+    num_train: int | None = None,
+    num_test: int | None = None,
+    seed: int = 0,
+    image_size: int | None = None,
+    **knobs: Any,
+) -> ImageDataset:
+    """Load a data set.
+
+    Args:
+        name_or_path: ``"pixels10"`` (drawn from ``seed``), ``"cifar10"`` (downloaded on first
+            use), or the path to a folder or zip with ``train/<class>/*`` and ``test/<class>/*``.
+        num_train: Number of training images, drawn by ``seed`` so that each class keeps its share.
+            None takes them all, in the order in which they are stored.
+        num_test: The same for the test images.
+        seed: At least 0.
+        image_size: Side in pixels to which the images of a folder or zip are brought.
+        **knobs: What ``pixels10.load`` can vary, such as ``palette_prevalence``.
+
+    Raises:
+        DatasetError: No such data set, or it can't be loaded as asked; the message says why.
+    """
+    for argument, value, smallest in (
+        ("num_train", num_train, 1),
+        ("num_test", num_test, 1),
+        ("seed", seed, 0),
+        ("image_size", image_size, 1),
+    ):
+        _check_whole_number(argument, value, smallest=smallest)
+    if name_or_path in NAMES and image_size not in (None, 32):
+        raise DatasetError(
+            f"{name_or_path} has images of 32×32 pixels: image_size={image_size} works for a "
+            "folder or zip only"
+        )
+    if name_or_path == "pixels10":
+        return _draw_pixels10(num_train, num_test, seed, knobs)
+    if knobs:
+        raise DatasetError(
+            f"{', '.join(knobs)}: only pixels10, whose images are drawn, can vary that; "
+            f"not {name_or_path}"
+        )
+    data = _load_photographs(name_or_path, image_size)
+    return replace(
+        data,
+        train=_draw_subset(data, "train", num_train, seed),
+        test=_draw_subset(data, "test", num_test, seed),
+    )
+
+
+def locate(name_or_path: str | Path) -> str | Path:
+    """Find a data set without loading it.
+
+    Returns:
+        A known name as it is; a path made absolute.
+
+    Raises:
+        DatasetError: No such data set; the message lists the known names.
+    """
+    if name_or_path in NAMES:
+        return name_or_path
+    path = Path(name_or_path).expanduser()
+    if name_or_path == "" or not path.exists():
+        raise DatasetError(
+            f"there is no data set {str(name_or_path)!r}: known names are {' and '.join(NAMES)}; "
+            "the path to a folder or zip with train/<class>/<image file> and "
+            f"test/<class>/<image file> works too (looked for {path.absolute()})"
+        )
+    return path.absolute()
+
+
+def _draw_pixels10(
+    num_train: int | None, num_test: int | None, seed: int, knobs: dict[str, Any]
+) -> ImageDataset:
+    from course_utils.datasets import pixels10
+
+    numbers = {"num_train": num_train, "num_test": num_test}
+    given = {name: number for name, number in numbers.items() if number is not None}
+    return pixels10.load(seed=seed, **given, **knobs)
+
+
+def _load_photographs(name_or_path: str | Path, image_size: int | None) -> ImageDataset:
+    if name_or_path == "cifar10":
+        from course_utils.datasets import cifar10
+
+        return cifar10.load()
+    from course_utils.datasets import image_folder
+
+    return image_folder.load(Path(locate(name_or_path)), image_size=image_size)
+
+
+def _check_whole_number(argument: str, value: object, *, smallest: int) -> None:
+    if value is None:
+        return
+    is_whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    if not is_whole or value < smallest:  # type: ignore[operator]
+        raise DatasetError(f"{argument} is a whole number of at least {smallest}, not {value!r}")
+
+
+def _draw_subset(data: ImageDataset, split: str, number: int | None, seed: int) -> ImageSplit:
+    """Draw ``number`` images so that classes keep their shares, and none is lost if avoidable.
+
+    With the same seed, the images of a smaller number are among those of a larger one.
+    """
+    whole: ImageSplit = getattr(data, split)
+    if number is None or number == len(whole):
+        return whole
+    if number > len(whole):
+        raise DatasetError(
+            f"num_{split} is {number:,}, but {data.name} has only {len(whole):,} {split} images"
+        )
+    random = np.random.default_rng([seed, 0 if split == "train" else 1])
+    shuffled = random.permutation(len(whole))
+    labels = whole.labels[shuffled]
+    # The k-th of a class's n images comes at k/n of the way through the whole split.
+    place = np.empty(len(whole))
+    for label in range(len(data.class_names)):
+        members = np.flatnonzero(labels == label)
+        place[members] = np.arange(len(members)) / len(members)
+    chosen = shuffled[np.argsort(place, kind="stable")[:number]]
+    return whole.take(random.permutation(chosen))
