@@ -65,6 +65,7 @@ def fit(
     epochs: int | None = None,
     seed: int = 0,
     checkpoint: str | Path | None = None,
+    progress: bool = True,
 ) -> History:
     """Train a network in place on a data set's training images.
 
@@ -80,6 +81,7 @@ def fit(
         seed: fixes which images are held back and the order of the others.
         checkpoint: a folder that keeps the state after each epoch. When it holds the state of the
             same run, training goes on from there; the result is the same as without the break.
+        progress: show a progress bar where somebody watches.
 
     Returns:
         Accuracy, loss and seconds of each epoch, the ones before a break included.
@@ -115,7 +117,7 @@ def fit(
             epochs=plan.epochs,
             shuffle=False,  # _Batches shuffles images; Keras would shuffle whole batches
             verbose=0,
-            callbacks=[log, *([_ProgressBar()] if is_watched() else [])],
+            callbacks=[log, *([_ProgressBar()] if progress and is_watched() else [])],
         )
     return History(plan, pd.DataFrame(log.rows))
 

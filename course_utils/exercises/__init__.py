@@ -1,0 +1,62 @@
+"""The immediate checks behind the lessons' exercises, with their hints.
+
+A lesson's check cell reads ``check("2.1", convolve)``. It prints ``2.1 ✓`` and what was found, or
+what is wrong and a hint; a learner's mistake never stops the notebook. These checks help a learner
+along; they award no points.
+"""
+
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+from course_utils.exercises import lesson_01, lesson_02, lesson_03, lesson_04
+from course_utils.exercises.expectations import Wrong
+
+Check = Callable[[Any], str]
+
+CHECKS: dict[str, Check] = {
+    **lesson_01.CHECKS,
+    **lesson_02.CHECKS,
+    **lesson_03.CHECKS,
+    **lesson_04.CHECKS,
+}
+
+
+def check(exercise: str, answer: Any) -> None:
+    """Try a learner's function on small inputs and print the verdict, with a hint if it is wrong.
+
+    Args:
+        exercise: the exercise's number, such as ``"2.1"``.
+        answer: the function that the exercise asked for.
+
+    Raises:
+        KeyError: if there is no such exercise. Nothing the answer does raises an error here.
+    """
+    if exercise not in CHECKS:
+        raise KeyError(f"there is no exercise {exercise!r}; there are {', '.join(CHECKS)}")
+    try_out = CHECKS[exercise]
+    hint = " ".join((try_out.__doc__ or "").split())
+    try:
+        found = try_out(answer)
+    except NotImplementedError:
+        print(f"{exercise} … not done yet.\nHint: {hint}")
+    except Wrong as mistake:
+        print(f"{exercise} ✗ {mistake}\nHint: {hint}")
+    except Exception as error:  # whatever a learner's function may raise
+        print(f"{exercise} ✗ {_describe(error, answer)}\nHint: {hint}")
+    else:
+        print(f"{exercise} ✓ {found}")
+
+
+def _describe(error: Exception, answer: Any) -> str:
+    """Where in the learner's own code an error came from, and what it says."""
+    code = getattr(answer, "__code__", None)
+    if code is None:
+        return f"a function was expected, but this is {answer!r}."
+    lines = [
+        frame.lineno - code.co_firstlineno + 1
+        for frame in traceback.extract_tb(error.__traceback__)
+        if frame.filename == code.co_filename and frame.lineno is not None
+    ]
+    place = f"line {lines[-1]} of your function" if lines else "calling your function"
+    return f"{place} raised {type(error).__name__}: {error}"

@@ -1,0 +1,82 @@
+"""Checks of lesson 2: networks."""
+
+from typing import Any
+
+import numpy as np
+
+from course_utils.exercises.expectations import Wrong, expect_close
+
+
+def convolve(answer: Any) -> str:
+    """At row r and column c the result is the sum of ``plane[r:r+3, c:c+3] * kernel``. The result
+    has two rows and two columns fewer than the plane, because the window has to fit inside."""
+    plane = np.arange(20.0).reshape(4, 5)
+    identity = np.zeros((3, 3))
+    identity[1, 1] = 1
+    expect_close(
+        answer(plane, identity), plane[1:-1, 1:-1], "With a kernel that is 1 in its middle,"
+    )
+    expect_close(answer(plane, np.ones((3, 3)) / 9), plane[1:-1, 1:-1], "With the average of nine,")
+    edge = np.array([[-1.0, 0, 1]] * 3)
+    expect_close(answer(plane, edge), np.full((2, 3), 6), "With the edge kernel on a ramp,")
+    corner = np.zeros((3, 3))
+    corner[0, 2] = 1
+    expect_close(
+        answer(plane, corner), plane[:-2, 2:], "With a kernel that is 1 in its upper right corner,"
+    )
+    return "the window slides over every place where it fits"
+
+
+def num_parameters(answer: Any) -> str:
+    """One filter looks at a square of ``side × side`` pixels in every input channel, and has one
+    bias on top."""
+    for arguments, expected in (((3, 3, 32), 896), ((3, 32, 64), 18_496), ((1, 5, 2), 12)):
+        side, channels, filters = arguments
+        expect_close(
+            answer(*arguments),
+            expected,
+            f"For {filters} filters of {side}×{side} on {channels} channels",
+        )
+    return "each filter has side × side × channels weights and one bias"
+
+
+def max_pool(answer: Any) -> str:
+    """``plane.reshape(height // 2, 2, width // 2, 2)`` puts each 2×2 square on axes 1 and 3; take
+    the maximum over both. Two loops are just as right."""
+    plane = np.array([[1.0, 2, 5, 6], [3, 4, 8, 7], [0, 0, -1, -2], [0, 9, -3, -4]])
+    expect_close(answer(plane), [[4, 8], [9, -1]], "For a 4×4 plane")
+    expect_close(answer(plane[:2]), [[4, 8]], "For a 2×4 plane")
+    return "one maximum for each 2×2 square"
+
+
+def softmax(answer: Any) -> str:
+    """``np.exp(scores)``, divided by its sum. For large scores ``np.exp`` overflows; subtracting
+    the largest score first changes nothing in the result and prevents that."""
+    expect_close(answer(np.array([0.0, 0, 0, 0])), [0.25] * 4, "For four equal scores")
+    expect_close(
+        answer(np.log([1.0, 2, 5])), [0.125, 0.25, 0.625], "For the logarithms of 1, 2 and 5"
+    )
+    with np.errstate(all="ignore"):
+        large = np.asarray(answer(np.array([1000.0, 1000, 0])), dtype=float)
+    if not np.isfinite(large).all():
+        raise Wrong("It is right for small scores, but a score of 1000 overflows.")
+    expect_close(large, [0.5, 0.5, 0], "For the scores 1000, 1000 and 0")
+    return "positive numbers that add up to 1, even for huge scores"
+
+
+def cross_entropy(answer: Any) -> str:
+    """Minus the natural logarithm of the probability that was given to the true class:
+    ``-np.log(probabilities[label])``."""
+    expect_close(answer(np.array([0.5, 0.5]), 1), np.log(2), "For a probability of one half")
+    expect_close(answer(np.array([0.1, 0.2, 0.7]), 2), -np.log(0.7), "For a probability of 0.7")
+    expect_close(answer(np.array([0.0, 1.0]), 1), 0, "For a certain and right prediction")
+    return "0 when the true class gets probability 1, and more the less it gets"
+
+
+CHECKS = {
+    "2.1": convolve,
+    "2.2": num_parameters,
+    "2.3": max_pool,
+    "2.4": softmax,
+    "2.5": cross_entropy,
+}

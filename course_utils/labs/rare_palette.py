@@ -1,0 +1,65 @@
+"""What becomes of a group when it is rare among the training pictures?
+
+The pictures are pixels10's and the groups its two palettes: schemes of colours that differ in
+nothing else. The tables show that a mechanism can occur, not that it does in photographs of people.
+"""
+
+from collections.abc import Iterable
+from itertools import product
+
+import pandas as pd
+from tqdm.auto import tqdm
+
+from course_utils import datasets, models, training
+from course_utils.evaluation import evaluate
+from course_utils.progress import is_watched
+
+
+def measure(
+    *,
+    seeds: Iterable[int],
+    epochs: int,
+    num_train: int,
+    num_test: int,
+    palette_prevalences: Iterable[float] = (0.5, 0.05),
+    width: float = 0.25,
+) -> pd.DataFrame:
+    """Train on pixels10 with palette B at each prevalence, test with both palettes equally common.
+
+    Args:
+        seeds: one training for each prevalence and seed; a seed fixes pictures, weights and order.
+        epochs: passes over the training pictures.
+        num_train: training pictures, whatever the prevalence.
+        num_test: test pictures, half of each palette.
+        palette_prevalences: shares of palette B among the training pictures.
+        width: multiplies the classic network's filters and units.
+
+    Returns:
+        One row per prevalence and seed: ``palette_prevalence``, ``seed``, ``accuracy_A``,
+        ``accuracy_B`` and ``gap`` (A minus B).
+    """
+    rows = []
+    runs = list(product(palette_prevalences, seeds))
+    for prevalence, seed in tqdm(runs, desc="prevalence × seed", disable=not is_watched()):
+        data = datasets.load(
+            "pixels10",
+            num_train=num_train,
+            num_test=num_test,
+            seed=seed,
+            palette_prevalence=prevalence,
+        )
+        model = models.build("classic", seed=seed, width=width)
+        training.fit(model, data, epochs=epochs, seed=seed, progress=False)
+        by_palette = evaluate(model, data, group="palette").by_group
+        assert by_palette is not None  # evaluate() always groups
+        accuracy = by_palette.accuracy
+        rows.append(
+            {
+                "palette_prevalence": prevalence,
+                "seed": seed,
+                "accuracy_A": accuracy["A"],
+                "accuracy_B": accuracy["B"],
+                "gap": accuracy["A"] - accuracy["B"],
+            }
+        )
+    return pd.DataFrame(rows)

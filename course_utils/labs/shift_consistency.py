@@ -1,0 +1,111 @@
+"""Does a network give a picture that is moved a little the same class?
+
+The measure is Zhang's (2019, PMLR 97:7324–7334): the share of pictures for which two random shifts
+get the same prediction, be it right or wrong.
+"""
+
+from collections.abc import Iterable
+from itertools import product
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from tqdm.auto import tqdm
+
+from course_utils import models, training
+from course_utils.datasets.base import ImageDataset
+from course_utils.evaluation import evaluate
+from course_utils.progress import is_watched
+
+
+def measure(
+    data: ImageDataset,
+    *,
+    seeds: Iterable[int],
+    epochs: int,
+    poolings: Iterable[models.Pooling] = models.POOLINGS,
+    max_shift: int = 3,
+    width: float = 0.25,
+) -> pd.DataFrame:
+    """Train the classic network with each kind of pooling and shift its test pictures.
+
+    Args:
+        data: what to train and test on.
+        seeds: one training for each; a seed fixes the weights, the order of the pictures and the
+            shifts, and is the same for all kinds of pooling, so that they can be compared in pairs.
+        epochs: passes over the training pictures.
+        poolings: the kinds of pooling to compare.
+        max_shift: the largest shift in each direction, in pixels.
+        width: multiplies the network's filters and units; a quarter trains many times faster.
+
+    Returns:
+        One row per pooling and seed: ``pooling``, ``seed``, ``shift_consistency``, ``accuracy``
+        and ``gap`` (accuracy of the best-served group of ``data.group`` minus the worst-served).
+    """
+    rows = []
+    runs = list(product(poolings, seeds))
+    for pooling, seed in tqdm(runs, desc="pooling × seed", disable=not is_watched()):
+        model = models.build(
+            "classic",
+            pooling=pooling,
+            seed=seed,
+            width=width,
+            num_classes=len(data.class_names),
+            image_shape=data.train.images.shape[1:],
+        )
+        training.fit(model, data, epochs=epochs, seed=seed, progress=False)
+        generator = np.random.default_rng(seed)
+        first, second = (
+            model.predict(
+                shift_randomly(data.test.images, max_shift=max_shift, generator=generator),
+                verbose=0,
+            ).argmax(axis=1)
+            for _ in range(2)
+        )
+        evaluation = evaluate(model, data)
+        assert evaluation.by_group is not None  # evaluate() always groups
+        by_group = evaluation.by_group.accuracy
+        rows.append(
+            {
+                "pooling": pooling,
+                "seed": seed,
+                "shift_consistency": float(np.mean(first == second)),
+                "accuracy": evaluation.accuracy.value,
+                "gap": by_group.max() - by_group.min(),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def shift_randomly(
+    images: NDArray[np.uint8], *, max_shift: int, generator: np.random.Generator
+) -> NDArray[np.uint8]:
+    """Move each picture by its own random whole number of pixels, across and down.
+
+    Args:
+        images: (n, height, width, 3).
+        max_shift: the largest shift in each direction, in pixels.
+        generator: where the shifts are drawn from, each from −max_shift to max_shift.
+
+    Returns:
+        The moved pictures, of the same shape; what comes in at the edge is the picture's mirror
+        image, so no black border gives the shift away.
+    """
+    if not 0 <= max_shift < min(images.shape[1:3]):
+        raise ValueError(
+            f"max_shift is {max_shift}; it lies between 0 and the picture's side, "
+            f"{min(images.shape[1:3])}"
+        )
+    offsets = generator.integers(0, 2 * max_shift + 1, (len(images), 2))
+    return np.stack(
+        [shift(image, *offset - max_shift) for image, offset in zip(images, offsets, strict=True)]
+    )
+
+
+def shift(image: NDArray[np.uint8], down: int, right: int) -> NDArray[np.uint8]:
+    """Move one picture (height, width, 3), with its mirror image coming in at the edges."""
+    height, width = image.shape[:2]
+    margin = max(abs(down), abs(right))
+    padded = np.pad(image, ((margin, margin), (margin, margin), (0, 0)), mode="reflect")
+    top, left = margin - down, margin - right
+    return padded[top : top + height, left : left + width]

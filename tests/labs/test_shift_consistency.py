@@ -1,0 +1,62 @@
+"""Shifting pictures, and training with each kind of pooling."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from course_utils import datasets
+from course_utils.labs import shift_consistency
+
+PICTURE = np.random.default_rng(0).integers(0, 256, (12, 10, 3), dtype=np.uint8)
+
+
+@given(st.integers(-5, 5), st.integers(-5, 5))
+def test_a_shift_moves_every_pixel_that_stays_inside(down, right):
+    moved = shift_consistency.shift(PICTURE, down, right)
+    assert moved.shape == PICTURE.shape
+    for row in range(12):
+        for column in range(10):
+            if 0 <= row - down < 12 and 0 <= column - right < 10:
+                assert (moved[row, column] == PICTURE[row - down, column - right]).all()
+
+
+def test_random_shifts_stay_within_the_limit_and_differ():
+    pictures = np.repeat(PICTURE[None], 50, axis=0)
+    moved = shift_consistency.shift_randomly(
+        pictures, max_shift=2, generator=np.random.default_rng(1)
+    )
+    possible = {
+        shift_consistency.shift(PICTURE, down, right).tobytes()
+        for down in range(-2, 3)
+        for right in range(-2, 3)
+    }
+    seen = {picture.tobytes() for picture in moved}
+    assert seen <= possible
+    assert len(seen) > 10
+
+
+def test_a_shift_larger_than_the_picture_is_refused():
+    with pytest.raises(ValueError, match="max_shift is 10"):
+        shift_consistency.shift_randomly(
+            PICTURE[None], max_shift=10, generator=np.random.default_rng(0)
+        )
+
+
+def test_one_row_for_each_pooling_and_seed():
+    data = datasets.load("pixels10", num_train=60, num_test=40)
+    table = shift_consistency.measure(
+        data, seeds=[0, 1], epochs=1, poolings=["max", "blur"], width=0.05
+    )
+    assert list(table.pooling) == ["max", "max", "blur", "blur"]
+    assert list(table.seed) == [0, 1, 0, 1]
+    assert table.shift_consistency.between(0, 1).all()
+    assert table.gap.between(0, 1).all()
+
+
+def test_without_a_shift_every_network_is_consistent():
+    data = datasets.load("pixels10", num_train=60, num_test=40)
+    table = shift_consistency.measure(
+        data, seeds=[0], epochs=1, poolings=["max"], max_shift=0, width=0.05
+    )
+    assert table.shift_consistency.item() == 1
