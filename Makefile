@@ -54,9 +54,9 @@ clean: ## Remove .venv and caches; your own lessons and runs stay.
 	@touch $@
 
 .venv/.created:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-		echo 'Python 3.11 or newer is needed, and $(PYTHON) is older or missing:' \
-			'install one and say `make … PYTHON=python3.x`.' >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { \
+		echo 'Python 3.11, 3.12 or 3.13 is needed (TensorFlow has no others), and $(PYTHON) is not one:' \
+			'install one and say `make … PYTHON=python3.11`.' >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || $(install_venv)
 	$(repair)
 	@$(PYTHON) -m venv .venv
