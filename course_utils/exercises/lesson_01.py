@@ -72,9 +72,9 @@ def num_duplicates(answer: Any) -> str:
 
 
 CHECKS = {
-    "1.1": scale,
-    "1.2": one_hot,
-    "1.3": class_shares,
-    "1.4": nearest_mean,
-    "1.5": num_duplicates,
+    "1.1": class_shares,
+    "1.2": scale,
+    "1.3": one_hot,
+    "1.4": num_duplicates,
+    "1.5": nearest_mean,
 }

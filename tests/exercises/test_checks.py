@@ -14,17 +14,17 @@ def not_done(*arguments):
 
 
 MISTAKES = {
-    "1.1": [lambda x: x / 255, lambda x: (x / 256).astype("float32"), lambda x: None],
-    "1.2": [lambda labels, n: labels, lambda labels, n: np.eye(n)[labels].T],
-    "1.3": [
+    "1.2": [lambda x: x / 255, lambda x: (x / 256).astype("float32"), lambda x: None],
+    "1.3": [lambda labels, n: labels, lambda labels, n: np.eye(n)[labels].T],
+    "1.1": [
         lambda labels, n: np.bincount(labels) / len(labels),
         lambda labels, n: np.bincount(labels, minlength=n),
     ],
-    "1.4": [
+    "1.5": [
         lambda image, means: int(np.argmin(np.abs(means - image).sum(axis=(1, 2, 3)))),
         lambda image, means: int(np.argmax(((means - image) ** 2).sum(axis=(1, 2, 3)))),
     ],
-    "1.5": [lambda images: len(images) - 1, lambda images: len({i.tobytes() for i in images})],
+    "1.4": [lambda images: len(images) - 1, lambda images: len({i.tobytes() for i in images})],
     "2.1": [
         lambda plane, kernel: plane,
         lambda plane, kernel: np.zeros((plane.shape[0] - 2, plane.shape[1] - 2)),
