@@ -10,6 +10,7 @@ from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from course_utils import backend
 
@@ -133,6 +134,24 @@ def _pool(pooling: Pooling, name: str) -> list[keras.Layer]:
                 layers.AveragePooling2D(2, strides=1, padding="same", name=f"{name}_blur"),
                 layers.AveragePooling2D(2, name=name),
             ]
+
+
+def halve(image: NDArray[np.uint8], pooling: Pooling) -> NDArray[np.float32]:
+    """One picture as a kind of pooling would halve it, to look at.
+
+    Args:
+        image: (height, width, channels).
+        pooling: as in :func:`build`; ``"stride"`` keeps every other pixel.
+
+    Returns:
+        (height // 2, width // 2, channels), with values in the image's own range.
+    """
+    values = image[np.newaxis].astype("float32")
+    if pooling == "stride":
+        values = values[:, ::2, ::2]
+    for layer in _pool(pooling, "pool"):
+        values = layer(values)
+    return np.asarray(keras.ops.convert_to_numpy(values)[0])
 
 
 _NETWORKS: dict[str, Callable[[Pooling, Iterator[int], int, float], list[keras.Layer]]] = {

@@ -55,6 +55,16 @@ def test_blur_pooling_is_the_binomial_filter():
     np.testing.assert_allclose(np.asarray(result)[0, 2, 3, 0], expected, rtol=1e-5)
 
 
+def test_halving_a_picture_keeps_its_range():
+    image = np.random.default_rng(0).integers(0, 256, (8, 6, 3), dtype=np.uint8)
+    halves = {pooling: models.halve(image, pooling) for pooling in models.POOLINGS}
+    assert {half.shape for half in halves.values()} == {(4, 3, 3)}
+    np.testing.assert_array_equal(halves["max"][0, 0], image[:2, :2].max(axis=(0, 1)))
+    np.testing.assert_allclose(halves["average"][0, 0], image[:2, :2].mean(axis=(0, 1)), rtol=1e-6)
+    np.testing.assert_array_equal(halves["stride"][1, 2], image[2, 4])
+    assert (halves["blur"] <= halves["max"].max()).all()
+
+
 def test_the_seed_fixes_weights_and_dropout():
     first, second, other = (models.build("classic", width=0.1, seed=seed) for seed in (1, 1, 2))
     images = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), dtype=np.uint8)
