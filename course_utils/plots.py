@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -20,8 +21,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.patches import Polygon, Rectangle
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
+from PIL import Image
 
 from course_utils.datasets.base import ImageDataset
 from course_utils.evaluation import Estimate, Evaluation, percentage
@@ -79,6 +82,13 @@ LOOKS = (
 )
 
 
+def _looks(number: int) -> Sequence[Look]:
+    """As many different looks as there are series."""
+    if number > len(LOOKS):
+        raise ValueError(f"at most {len(LOOKS)} series can be told apart in a figure, got {number}")
+    return LOOKS[:number]
+
+
 @contextmanager
 def _style() -> Iterator[None]:
     with matplotlib.rc_context(STYLE):
@@ -108,7 +118,7 @@ class Plot:
         buffer = io.BytesIO()
         with _style():
             self.figure.savefig(buffer, format=file_format, dpi=DPI)
-        return buffer.getvalue()
+        return _shrink(buffer) if file_format == "png" else buffer.getvalue()
 
     def __repr__(self) -> str:
         return f"<Plot: {self.alt}>"
@@ -125,6 +135,15 @@ class Plot:
         display({"text/markdown": _markdown(self.summary), "text/plain": self.summary}, raw=True)
 
 
+def _shrink(png: io.BytesIO) -> bytes:
+    """The same picture with a palette of 256 colours, about a third of the size."""
+    smaller = io.BytesIO()
+    Image.open(png).convert("RGB").quantize(dither=Image.Dither.NONE).save(
+        smaller, format="png", optimize=True
+    )
+    return smaller.getvalue()
+
+
 def _markdown(text: str) -> str:
     """``text`` with everything escaped that Markdown or HTML would take for markup."""
     return re.sub(r"([\\`*_\[\]<>&$~|#!])", r"\\\1", text)
@@ -136,6 +155,10 @@ def _figure(height: float, width: float = WIDTH) -> Figure:
 
 def _percent(share: float) -> str:
     return f"{percentage(share)} %"
+
+
+def _percent_axis() -> FuncFormatter:
+    return FuncFormatter(lambda share, _: f"{round(100 * share, 6):g} %".replace("-", "−"))
 
 
 def _listing(words: Sequence[str]) -> str:
@@ -156,10 +179,16 @@ def samples(data: ImageDataset, *, num_per_class: int = 8) -> Plot:
 
     Args:
         data: its training split is shown.
-        num_per_class: images in a row; a class that has fewer leaves the rest of its row empty.
+        num_per_class: images in a row, 1 to 24; a class that has fewer leaves the rest of its row
+            empty.
+
+    Raises:
+        ValueError: if ``num_per_class`` is not between 1 and 24.
     """
+    if not 1 <= num_per_class <= 24:
+        raise ValueError(f"a row has room for 1 to 24 images, not for {num_per_class}")
     height, width = data.train.images.shape[1:3]
-    gap = max(1, width // 16)
+    gap = max(1, width // 16)  # pixels of the images between two of them
     num_classes = len(data.class_names)
     sheet = np.full(
         (num_classes * (height + gap) - gap, num_per_class * (width + gap) - gap, 3), 255, np.uint8
@@ -169,11 +198,13 @@ def samples(data: ImageDataset, *, num_per_class: int = 8) -> Plot:
         for column, index in enumerate(chosen):
             top, left = row * (height + gap), column * (width + gap)
             sheet[top : top + height, left : left + width] = data.train.images[index]
-    label_width = 0.1 + 0.09 * max(len(name) for name in data.class_names)
-    tile = min(0.62, (WIDTH - label_width) / num_per_class)
-    figure = _figure(tile * num_classes * height / width, tile * num_per_class + label_width)
-    axes = figure.subplots()
-    axes.imshow(sheet)
+    # Every pixel of the images is drawn as a square of whole pixels wherever there is room.
+    left = 0.2 + 0.09 * max(len(name) for name in data.class_names)  # inches
+    scale = min(70, (WIDTH - left) * DPI / num_per_class) / (width + gap)
+    rows, columns = np.array(sheet.shape[:2]) * (int(scale) or scale) / DPI
+    figure = Figure(figsize=(left + columns, rows))
+    axes = figure.add_axes((left / (left + columns), 0, columns / (left + columns), 1))
+    axes.imshow(sheet, aspect="auto")
     _bare(axes)
     axes.set_yticks(np.arange(num_classes) * (height + gap) + height / 2, data.class_names)
     shown = np.minimum(_class_counts(data.train.labels, data), num_per_class)
@@ -255,7 +286,7 @@ def _paired_bars(
     axes = figure.subplots()
     rows = np.arange(len(names))
     for counts, offset, kind, look in zip(
-        (train, test), (-0.2, 0.2), ("training", "test"), LOOKS, strict=False
+        (train, test), (-0.2, 0.2), ("training", "test"), _looks(2), strict=True
     ):
         bars = axes.barh(
             rows + offset,
@@ -271,8 +302,9 @@ def _paired_bars(
     axes.invert_yaxis()
     axes.tick_params(axis="y", length=0)
     axes.set_xlabel("images")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
-    axes.margins(x=0.08)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6, steps=[1, 2, 5, 10]))
+    axes.xaxis.set_major_formatter("{x:,.0f}")
+    axes.margins(x=0.08, y=0.03)
     axes.set_title(title)
     figure.legend(loc="outside lower right", ncols=2)
     return figure
@@ -284,7 +316,15 @@ def pixel_histogram(images: NDArray[np.uint8]) -> Plot:
 
     Args:
         images: uint8 (n, height, width, 3).
+
+    Raises:
+        ValueError: if there are no images, or they are not uint8.
     """
+    if images.dtype != np.uint8 or not len(images):
+        raise ValueError(
+            f"a histogram needs at least one image of dtype uint8 (0 to 255), got {len(images)} of "
+            f"{images.dtype}; pass the images as they were loaded"
+        )
     counts = np.zeros((3, 256), dtype=np.int64)
     for start in range(0, len(images), 1000):
         for channel in range(3):
@@ -298,7 +338,7 @@ def pixel_histogram(images: NDArray[np.uint8]) -> Plot:
     axes = figure.subplots()
     colors = (VERMILLION, GREEN, BLUE)
     for name, color, look, share in zip(
-        ("red", "green", "blue"), colors, LOOKS, shares, strict=False
+        ("red", "green", "blue"), colors, _looks(3), shares, strict=True
     ):
         axes.stairs(
             share.reshape(-1, bin_width).sum(axis=1),
@@ -313,7 +353,7 @@ def pixel_histogram(images: NDArray[np.uint8]) -> Plot:
     axes.set_ylim(bottom=0)
     axes.set_xticks([0, 51, 102, 153, 204, 255])
     axes.set_xlabel("pixel value as stored (0 to 255)")
-    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=None))
+    axes.yaxis.set_major_formatter(_percent_axis())
     axes.set_ylabel("share of pixels")
     scaled = axes.secondary_xaxis(
         "top", functions=(lambda x: np.asarray(x) / 255, lambda x: np.asarray(x) * 255)
@@ -387,10 +427,11 @@ def learning_curves(history: "History") -> Plot:
     """Loss and accuracy on training and validation images after each epoch."""
     epochs = history.epochs
     best = epochs.iloc[int(epochs["val_accuracy"].fillna(-1).argmax())]
-    figure = _figure(3.6)
-    for axes, measure in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
+    figure = _figure(3.8)
+    left, right = figure.subplots(1, 2)
+    for axes, measure in ((left, "loss"), (right, "accuracy")):
         for column, kind, look in zip(
-            (measure, f"val_{measure}"), ("training", "validation"), LOOKS, strict=False
+            (measure, f"val_{measure}"), ("training", "validation"), _looks(2), strict=True
         ):
             axes.plot(
                 epochs["epoch"],
@@ -400,13 +441,21 @@ def learning_curves(history: "History") -> Plot:
                 marker=look.marker,
                 label=kind,
             )
-        axes.axvline(best["epoch"], color=MIDDLE, linestyle=":", linewidth=1.5, zorder=0)
+        axes.axvline(
+            best["epoch"],
+            color=MIDDLE,
+            linestyle=":",
+            linewidth=1.5,
+            zorder=0,
+            label="best validation accuracy",
+        )
         axes.set_title(measure.capitalize())
         axes.set_xlabel("epoch")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.grid(axis="y")
-    axes.yaxis.set_major_formatter(PercentFormatter(1))
-    axes.legend(loc="lower right")
+    left.set_ylim(bottom=0)
+    right.yaxis.set_major_formatter(_percent_axis())
+    figure.legend(*right.get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return Plot(
         figure,
         alt=f"Two line charts over {_plural(len(epochs), 'epoch')}: loss and accuracy, each on "
@@ -424,11 +473,13 @@ def _learning_summary(epochs: pd.DataFrame, best: pd.Series) -> str:
     )
     if len(epochs) == 1:
         return f"{sentence}; one epoch shows no trend yet."
-    trend = "grows" if last > first else "shrinks" if last < first else "stays the same"
+    before, after = (f"{percentage(gap / 100)} points" for gap in (first, last))
+    if first == last:
+        return f"{sentence}; training accuracy minus validation accuracy stays at {after}."
     return (
-        f"{sentence}; training accuracy minus validation accuracy {trend}, from "
-        f"{percentage(first / 100)} points after the first epoch to "
-        f"{percentage(last / 100)} after the last."
+        f"{sentence}; training accuracy minus validation accuracy "
+        f"{'rises' if last > first else 'falls'} from {before} after the first epoch to {after} "
+        "after the last."
     )
 
 
@@ -453,7 +504,7 @@ def confusion(evaluation: Evaluation) -> Plot:
     axes.set_title("Test images of each class, in per cent")
     if len(names) <= 12:
         for (row, column), share in np.ndenumerate(shares):
-            color = "white" if share > 55 else DARK if share >= 0.5 else MIDDLE
+            color = "white" if share > 65 else DARK if share >= 0.5 else MIDDLE
             axes.text(column, row, f"{share:.0f}", ha="center", va="center", color=color)
     figure.colorbar(picture, shrink=0.7, label="per cent of the true class").outline.set_visible(
         False
@@ -563,7 +614,7 @@ def _finish_dots(axes: Axes, names: Sequence[str], *, title: str, xlabel: str) -
     axes.set_ylim(len(names) - 0.4, -0.6)
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="x")
-    axes.xaxis.set_major_formatter(PercentFormatter(1))
+    axes.xaxis.set_major_formatter(_percent_axis())
     axes.set_xlabel(f"{xlabel}, with 95 % interval")
     axes.set_title(title)
 
@@ -574,17 +625,27 @@ def calibration(evaluation: Evaluation) -> Plot:
     table = evaluation.calibration
     figure = _figure(5.4, 6.0)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
-    upper.plot([0, 1], [0, 1], color=MIDDLE, linestyle="--", linewidth=1.5)
-    upper.annotate("as confident as right", (0.04, 0.08), rotation=32, color=MIDDLE)
+    upper.plot(
+        [0, 1],
+        [0, 1],
+        color=MIDDLE,
+        linestyle="--",
+        linewidth=1.5,
+        label="always as right as confident",
+    )
     upper.errorbar(
         table["confidence"],
         table["accuracy"],
         yerr=[table["accuracy"] - table["low"], table["high"] - table["accuracy"]],
         color=BLUE,
         marker="o",
+        linestyle="none",
+        label="this network",
     )
+    upper.legend(loc="upper left")
+    upper.set_ylim(-0.02, 1.02)
     upper.set_ylabel("accuracy, with 95 % interval")
-    upper.yaxis.set_major_formatter(PercentFormatter(1))
+    upper.yaxis.set_major_formatter(_percent_axis())
     upper.set_title("Is it right as often as it is confident?")
     upper.grid()
     lower.bar(
@@ -598,7 +659,7 @@ def calibration(evaluation: Evaluation) -> Plot:
     lower.set_ylabel("test images")
     lower.set_xlabel("confidence (highest probability)")
     lower.set_xlim(0, 1)
-    lower.xaxis.set_major_formatter(PercentFormatter(1))
+    lower.xaxis.set_major_formatter(_percent_axis())
     confidence = float(np.average(table["confidence"], weights=table["count"]))
     difference = round(100 * (confidence - evaluation.accuracy.value), 1)
     verdict = (
@@ -638,7 +699,7 @@ def mistakes(data: ImageDataset, evaluation: Evaluation, *, num: int = 10) -> Pl
     if not len(chosen):
         figure = _figure(1.0)
         figure.text(0.5, 0.5, "no mistakes", ha="center", va="center")
-        summary = f"All {_plural(len(wrong) or len(data.test), 'test image')} are classified right."
+        summary = f"All {_plural(len(data.test), 'test image')} are classified correctly."
         return Plot(figure, alt="An empty figure: there are no mistakes.", summary=summary)
     names = data.class_names
     taken_for = [
@@ -736,10 +797,10 @@ def activations(model: "keras.Model", image: NDArray[np.uint8], *, num_maps: int
         raise ValueError("this network has no convolutions to look into")
     if image.shape != tuple(model.input_shape[1:]):
         raise ValueError(f"the network takes {model.input_shape[1:]}, the image is {image.shape}")
-    extractor = keras.Model(model.inputs, [layer.output for layer in found])
+    extractor = keras.Model(model.inputs[0], [layer.output for layer in found])
     outputs = extractor(image[np.newaxis], training=False)
     maps = [keras.ops.convert_to_numpy(output)[0] for output in outputs]
-    figure = _figure(1.05 * len(found))
+    figure = _figure(0.2 + 0.95 * len(found))
     grid = figure.subplots(len(found), num_maps + 1, squeeze=False)
     for axes in grid.flat:
         _bare(axes)
@@ -755,15 +816,15 @@ def activations(model: "keras.Model", image: NDArray[np.uint8], *, num_maps: int
             ha="right",
             va="center",
         )
-    silent = [
-        f"{_percent(float((output <= 0).mean()))} in {layer.name}"
+    zeros = [
+        f"{_percent(float((output == 0).mean()))} in {layer.name}"
         for layer, output in zip(found, maps, strict=True)
     ]
     return Plot(
         figure,
         alt=f"One picture and, for {_listing([layer.name for layer in found])}, the {num_maps} "
         "most active feature maps; white is the layer's strongest response, black is none.",
-        summary=f"Of all responses to this picture none is left of {_listing(silent)}.",
+        summary=f"Of the responses to this picture, so many are zero: {_listing(zeros)}.",
     )
 
 
@@ -781,29 +842,30 @@ def network_diagram(model: "keras.Model") -> Plot:
     ]
     widest = max(shape[1] for _, _, shape, _ in layers if len(shape) == 3)
     deepest = max(shape[-1] for _, _, shape, _ in layers)
-    figure = _figure(0.9 + 0.4 * len(layers))
+    figure = _figure(0.5 + 0.36 * len(layers))
     axes = figure.subplots()
     _bare(axes)
-    axes.set_xlim(-0.55, 2.6)
+    axes.set_xlim(-0.52, 2.6)
     axes.set_ylim(len(layers) - 0.4, -1.1)
-    headings = {0.62: "layer", 1.15: "kind", 1.98: "output", 2.58: "parameters"}
+    headings = {0.58: "layer", 1.0: "kind", 2.1: "output", 2.58: "parameters"}
     for x, heading in headings.items():
         align = "left" if x < 1.9 else "right"
         axes.text(x, -0.75, heading, ha=align, va="center", fontweight="bold")
+    outlines = [
+        (
+            (shape[1] if len(shape) == 3 else 1) / widest / 2,
+            0.06 + 0.36 * np.log2(shape[-1] + 1) / np.log2(deepest + 1),
+        )
+        for _, _, shape, _ in layers
+    ]
+    for row, ((x1, y1), (x2, y2)) in enumerate(pairwise(outlines)):
+        corners = [(-x1, row + y1), (x1, row + y1), (x2, row + 1 - y2), (-x2, row + 1 - y2)]
+        axes.add_patch(Polygon(corners, facecolor=LIGHT))
     for row, (name, kind, shape, parameters) in enumerate(layers):
-        width = shape[1] / widest if len(shape) == 3 else 0.5 / widest
-        height = 0.12 + 0.74 * np.log2(shape[-1] + 1) / np.log2(deepest + 1)
+        x, y = outlines[row]
         color, hatch = _KINDS.get(kind, ("white", ""))
         axes.add_patch(
-            matplotlib.patches.Rectangle(
-                (-width / 2, row - height / 2),
-                width,
-                height,
-                facecolor=color,
-                hatch=hatch,
-                edgecolor=DARK,
-                linewidth=1,
-            )
+            Rectangle((-x, row - y), 2 * x, 2 * y, facecolor=color, hatch=hatch, edgecolor=DARK)
         )
         cells = (name, kind, " × ".join(map(str, shape)), f"{parameters:,}" if parameters else "–")
         for (x, _), cell in zip(headings.items(), cells, strict=True):
@@ -826,8 +888,8 @@ _KINDS = {
     "Conv2D": (BLUE, ""),
     "MaxPooling2D": (ORANGE, "//"),
     "AveragePooling2D": (ORANGE, "//"),
-    "Dense": (GREEN, ".."),
-    "Dropout": (LIGHT, "xx"),
+    "Dense": (GREEN, ""),
+    "Dropout": ("white", "xxx"),
 }
 
 
@@ -847,10 +909,10 @@ def cross_entropy_curve() -> Plot:
             xytext=(8, 6),
             textcoords="offset points",
         )
-    axes.set_xlim(0, 1.08)
+    axes.set_xlim(0, 1.2)
     axes.set_ylim(0, 5.4)
     axes.set_xlabel("probability p that the network gives to the true class")
-    axes.set_ylabel("loss, −log p")
+    axes.set_ylabel("loss, −log p (natural logarithm)")
     axes.set_title("Cross-entropy of one image")
     losses = [f"{-np.log(p):.2f} at {p:.0%}".replace("%", " %") for p in marked]
     return Plot(
@@ -925,7 +987,7 @@ def intervals(
     )
     figure = _figure(1.6 + (0.3 + 0.14 * len(parts)) * len(names))
     axes = figure.subplots()
-    for position, ((name, part), look) in enumerate(zip(parts, LOOKS, strict=False)):
+    for position, ((name, part), look) in enumerate(zip(parts, _looks(len(parts)), strict=True)):
         offset = 0.22 * (position - (len(parts) - 1) / 2)
         rows = np.array([names.index(row) for row in part[label]]) + offset
         _dots(axes, part[[value, low, high]], rows, look=look, label=name)
@@ -982,7 +1044,7 @@ def shifted_predictions(table: pd.DataFrame) -> Plot:
     curves = curves.sort_index(axis="columns")
     figure = _figure(3.8)
     axes = figure.subplots()
-    for (pooling, curve), look in zip(curves.iterrows(), LOOKS, strict=False):
+    for (pooling, curve), look in zip(curves.iterrows(), _looks(len(curves)), strict=True):
         axes.plot(
             curve.index,
             curve,
@@ -991,8 +1053,8 @@ def shifted_predictions(table: pd.DataFrame) -> Plot:
             marker=look.marker,
             label=pooling,
         )
-    axes.set_ylim(0, 1)
-    axes.yaxis.set_major_formatter(PercentFormatter(1))
+    axes.set_ylim(0, 1.02)
+    axes.yaxis.set_major_formatter(_percent_axis())
     axes.set_ylabel("probability of the true class")
     axes.set_xlabel("shift in pixels")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))

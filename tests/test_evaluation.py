@@ -1,0 +1,347 @@
+import warnings
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from course_utils.datasets.base import Datasheet, ImageDataset, ImageSplit
+from course_utils.evaluation import (
+    Estimate,
+    evaluate,
+    evaluate_predictions,
+    newcombe,
+    over_seeds,
+    paired_difference,
+    wilson,
+    within,
+)
+
+CLASS_NAMES = ("cat", "dog", "ship")
+
+# Eight images: what they are, what the network answers, and the group each belongs to.
+LABELS = np.array([0, 0, 0, 0, 1, 1, 2, 2])
+PREDICTIONS = np.array([0, 0, 1, 1, 1, 0, 2, 2])
+CONFIDENCE = np.array([0.9, 0.8, 0.9, 0.5, 0.9, 0.5, 0.8, 1.0])
+GROUPS = pd.Series(list("ABBBAABA"), name="palette", index=range(100, 108))
+
+
+def probabilities(predictions=PREDICTIONS, confidence=CONFIDENCE, num_classes=3):
+    rows = np.repeat(((1 - confidence) / (num_classes - 1))[:, None], num_classes, axis=1)
+    rows[np.arange(len(rows)), predictions] = confidence
+    return rows
+
+
+@pytest.fixture
+def evaluation():
+    return evaluate_predictions(LABELS, probabilities(), class_names=CLASS_NAMES, groups=GROUPS)
+
+
+counts = st.integers(1, 10_000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
+
+
+@settings(deadline=None)
+@given(counts)
+def test_wilson_holds_its_value_stays_a_proportion_and_is_symmetric(pair):
+    successes, trials = pair
+    estimate = wilson(successes, trials)
+    assert 0 <= estimate.low <= estimate.value <= estimate.high <= 1
+    mirrored = wilson(trials - successes, trials)
+    assert mirrored.low == pytest.approx(1 - estimate.high, abs=1e-12)
+    assert mirrored.high == pytest.approx(1 - estimate.low, abs=1e-12)
+
+
+@settings(deadline=None)
+@given(counts)
+def test_wilson_narrows_with_more_trials(pair):
+    successes, trials = pair
+    few, many = wilson(successes, trials), wilson(4 * successes, 4 * trials)
+    assert many.high - many.low < few.high - few.low
+
+
+def test_wilson_agrees_with_the_formula():
+    z, n, p = stats.norm.ppf(0.975), 50, 0.3
+    centre = (p + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z / (1 + z**2 / n) * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
+    estimate = wilson(15, 50)
+    assert (estimate.low, estimate.high) == pytest.approx((centre - half, centre + half))
+
+
+@settings(deadline=None)
+@given(counts, counts)
+def test_newcombe_holds_its_value_stays_a_difference_and_changes_sign(first, second):
+    estimate, reverse = newcombe(*first, *second), newcombe(*second, *first)
+    assert -1 - 1e-12 <= estimate.low <= estimate.value <= estimate.high <= 1 + 1e-12
+    assert (reverse.low, reverse.high) == pytest.approx((-estimate.high, -estimate.low), abs=1e-12)
+
+
+def test_newcombe_gives_gender_shades_difference():
+    # IBM, Buolamwini & Gebru 2018: 34.7 % of 271 darker-skinned women, 0.3 % of 385 lighter men.
+    assert str(newcombe(94, 271, 1, 385)) == "34.4 % (28.9–40.3)"
+
+
+@pytest.mark.parametrize("arguments", [(1, 0), (3, 2), (-1, 2)])
+def test_impossible_counts_are_refused(arguments):
+    with pytest.raises(ValueError, match=r"trial|successes"):
+        wilson(*arguments)
+    with pytest.raises(ValueError, match=r"trial|successes"):
+        newcombe(1, 2, *arguments)
+
+
+@settings(deadline=None)
+@given(st.lists(st.floats(-1, 1), min_size=2, max_size=20))
+def test_over_seeds_is_students_interval(values):
+    estimate = over_seeds(values)
+    error = stats.sem(values)
+    half = stats.t.ppf(0.975, len(values) - 1) * error
+    assert estimate.value == pytest.approx(np.mean(values), abs=1e-9)
+    assert estimate.high - estimate.value == pytest.approx(half, abs=1e-9)
+    assert estimate.value - estimate.low == pytest.approx(half, abs=1e-9)
+
+
+def test_over_seeds_needs_two_finite_values():
+    with pytest.raises(ValueError, match="at least two seeds"):
+        over_seeds([0.5])
+    with pytest.raises(ValueError, match="finite"):
+        over_seeds([0.5, float("nan")])
+
+
+def test_a_paired_difference_sees_what_an_unpaired_one_would_miss():
+    first, second = np.array([0.60, 0.70, 0.80]), np.array([0.55, 0.66, 0.74])
+    estimate = paired_difference(first, second)
+    assert estimate == over_seeds([0.60 - 0.55, 0.70 - 0.66, 0.80 - 0.74])
+    assert estimate.low > 0
+    assert paired_difference(second, first).high == pytest.approx(-estimate.low)
+    with pytest.raises(ValueError, match="same seeds"):
+        paired_difference([0.1, 0.2], [0.1, 0.2, 0.3])
+
+
+def test_an_estimate_reads_as_a_sentence_does():
+    assert str(Estimate(0.842, 0.825, 0.857)) == "84.2 % (82.5–85.7)"
+    assert str(Estimate(-0.01, -0.0304, 0.02)) == "−1.0 % (−3.0 to 2.0)"
+    assert str(Estimate(-0.0001, -0.0002, 0.1)) == "0.0 % (0.0 to 10.0)"
+    assert float(Estimate(0.842, 0.825, 0.857)) == 0.842
+    with pytest.raises(ValueError, match="inside its interval"):
+        Estimate(0.5, 0.6, 0.7)
+    with pytest.raises(ValueError, match="inside its interval"):
+        Estimate(float("nan"), 0.6, 0.7)
+
+
+def test_accuracy_overall_by_class_and_by_group(evaluation):
+    assert evaluation.accuracy == wilson(5, 8)
+    assert list(evaluation.by_class.columns) == ["count", "accuracy", "low", "high"]
+    assert evaluation.by_class.index.tolist() == list(CLASS_NAMES)
+    assert evaluation.by_class["count"].tolist() == [4, 2, 2]
+    assert evaluation.by_class["accuracy"].tolist() == [0.5, 0.5, 1.0]
+    assert evaluation.by_group.index.name == "palette"
+    assert list(evaluation.by_group.columns) == ["count", "accuracy", "low", "high"]
+    assert evaluation.by_group.loc["A", ["count", "accuracy"]].tolist() == [4, 0.75]
+    assert evaluation.by_group.loc["B", ["count", "accuracy"]].tolist() == [4, 0.5]
+    low, high = evaluation.by_group.loc["B", ["low", "high"]]
+    assert Estimate(0.5, low, high) == wilson(2, 4)
+    assert (evaluation.worst_class, evaluation.worst_group) == ("cat", "B")
+    assert evaluation.group_gap == newcombe(3, 4, 2, 4)
+
+
+def test_confusion_and_the_most_confused(evaluation):
+    assert evaluation.confusion.tolist() == [[2, 2, 0], [1, 1, 0], [0, 0, 2]]
+    pairs = evaluation.most_confused()
+    assert pairs.to_dict("records") == [
+        {"true": "cat", "predicted": "dog", "count": 2, "share": 0.5},
+        {"true": "dog", "predicted": "cat", "count": 1, "share": 0.5},
+    ]
+    assert len(evaluation.most_confused(1)) == 1
+
+
+def test_calibration_counts_confidence_and_accuracy_by_bin(evaluation):
+    table = evaluation.calibration
+    assert table["from"].tolist() == [0.4, 0.7, 0.8, 0.9]
+    assert table["count"].tolist() == [2, 2, 3, 1]
+    assert table["confidence"].tolist() == pytest.approx([0.5, 0.8, 0.9, 1.0])
+    assert table["accuracy"].tolist() == pytest.approx([0, 1, 2 / 3, 1])
+    expected = (2 * 0.5 + 2 * 0.2 + 3 * (0.9 - 2 / 3) + 0) / 8
+    assert evaluation.expected_calibration_error == pytest.approx(expected)
+
+
+@st.composite
+def answered_images(draw):
+    number = draw(st.integers(1, 40))
+    labels = draw(st.lists(st.integers(0, 3), min_size=number, max_size=number))
+    predictions = draw(st.lists(st.integers(0, 3), min_size=number, max_size=number))
+    confidence = draw(st.lists(st.floats(0.3, 1), min_size=number, max_size=number))
+    groups = draw(st.lists(st.sampled_from("AB"), min_size=number, max_size=number))
+    return np.array(labels), np.array(predictions), np.array(confidence), pd.Series(groups)
+
+
+@settings(deadline=None, max_examples=40)
+@given(answered_images())
+def test_the_parts_add_up_to_the_whole(answered):
+    labels, predictions, confidence, groups = answered
+    evaluation = evaluate_predictions(
+        labels,
+        probabilities(predictions, confidence, 4),
+        class_names=list("wxyz"),
+        groups=groups,
+    )
+    correct = labels == predictions
+    assert evaluation.accuracy.value == correct.mean()
+    for table in (evaluation.by_class, evaluation.by_group, evaluation.calibration):
+        assert table["count"].sum() == len(labels)
+        total = (table["accuracy"].fillna(0) * table["count"]).sum()
+        assert total == pytest.approx(correct.sum())
+        filled = table[table["count"] > 0]
+        assert (filled["low"] <= filled["accuracy"]).all()
+        assert (filled["accuracy"] <= filled["high"]).all()
+    for group, row in evaluation.by_group.iterrows():
+        assert row["accuracy"] == pytest.approx(correct[groups == group].mean())
+    assert evaluation.confusion.sum() == len(labels)
+    assert 0 <= evaluation.expected_calibration_error <= 1
+    if evaluation.group_gap is not None:
+        assert evaluation.group_gap.value >= 0
+
+
+def test_a_class_without_test_images_has_no_accuracy():
+    evaluation = evaluate_predictions(
+        [0, 1], [[0.9, 0.1, 0], [0.2, 0.8, 0]], class_names=CLASS_NAMES
+    )
+    assert evaluation.by_class.loc["ship", "count"] == 0
+    assert np.isnan(evaluation.by_class.loc["ship", "accuracy"])
+    assert evaluation.worst_class == "cat"
+    assert evaluation.by_group is None
+    assert evaluation.worst_group is None
+    assert evaluation.group_gap is None
+    assert "ship" in evaluation._repr_html_()
+
+
+@pytest.mark.parametrize(
+    ("labels", "answers", "message"),
+    [
+        ([0, 3], [[1, 0, 0], [1, 0, 0]], "between 0 and 2 for 3 classes, got 3"),
+        ([0, -1], [[1, 0, 0], [1, 0, 0]], "got -1"),
+        ([0.5, 1.0], [[1, 0, 0], [1, 0, 0]], "whole numbers"),
+        ([[0], [1]], [[1, 0, 0], [1, 0, 0]], r"\(2, 1\)"),
+        ([], np.empty((0, 3)), "no test images"),
+        ([0, 1], [[1, 0], [1, 0]], r"shape \(2, 3\).*got \(2, 2\)"),
+        ([0, 1], [[1, 0, 0]], r"got \(1, 3\)"),
+        ([0, 1], [[1, 0, 0], [0.5, 0.2, 0.2]], "image 1 sum to 0.9.*softmax"),
+        ([0, 1], [[1, 0, 0], [1.5, -0.5, 0]], "image 1.*smallest of -0.5"),
+        ([0, 1], [[1, 0, 0], [np.nan, 0, 0]], "diverged"),
+    ],
+)
+def test_what_does_not_fit_is_refused(labels, answers, message):
+    labels = np.array(labels) if len(labels) else np.array([], dtype=int)
+    with pytest.raises(ValueError, match=message):
+        evaluate_predictions(labels, answers, class_names=CLASS_NAMES)
+
+
+def test_groups_that_do_not_fit_are_refused():
+    with pytest.raises(ValueError, match="7 groups for 8 labels"):
+        evaluate_predictions(
+            LABELS, probabilities(), class_names=CLASS_NAMES, groups=GROUPS.iloc[:7]
+        )
+    with pytest.raises(ValueError, match="'palette' is missing"):
+        evaluate_predictions(
+            LABELS, probabilities(), class_names=CLASS_NAMES, groups=GROUPS.where(GROUPS == "A")
+        )
+
+
+class Cells(HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.tags = []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+
+def test_display_is_accessible_and_escaped():
+    names = ("<script>alert(1)</script>", "a & b", "ship")
+    evaluation = evaluate_predictions(LABELS, probabilities(), class_names=names, groups=GROUPS)
+    html = evaluation._repr_html_()
+    cells = Cells()
+    cells.feed(html)
+    tags = [tag for tag, _ in cells.tags]
+    assert "script" not in tags
+    assert "a &amp; b" in html
+    assert tags.count("caption") == tags.count("table") == 2
+    assert {attrs["scope"] for tag, attrs in cells.tags if tag == "th"} == {"row", "col"}
+    assert str(evaluation.accuracy) in html
+    assert f"accuracy {evaluation.accuracy} on 8 test images" in repr(evaluation)
+    assert "worst palette B: 50.0 %" in repr(evaluation)
+
+
+def test_within_prints_the_band_only_when_the_value_lies_in_it(capsys):
+    for value in (0.71, Estimate(0.75, 0.7, 0.8)):
+        within("test accuracy", value, 0.7, 0.9)
+        assert capsys.readouterr().out == "test accuracy lies between 0.7 and 0.9, as expected\n"
+    within("test accuracy", 0.65, 0.7, 0.9)
+    said = capsys.readouterr().out
+    assert "0.65" in said and "0.7 and 0.9" in said and "default parameters" in said
+    within("loss", float("nan"), 0.7, 0.9)
+    assert "nan" in capsys.readouterr().out
+
+
+@pytest.fixture
+def data(tmp_path):
+    """Twenty tiny test images in a file, as a large data set would keep them."""
+    images = np.memmap(tmp_path / "images", dtype=np.uint8, mode="w+", shape=(20, 8, 8, 3))
+    images[:] = np.random.default_rng(0).integers(0, 256, images.shape)
+    labels = np.arange(20) % 3
+    attributes = pd.DataFrame({"palette": list("AB") * 10, "background": ["sky"] * 20})
+    split = ImageSplit(images, labels, attributes)
+    sheet = Datasheet("t", "s", "c", "l", (), ())
+    return ImageDataset("tiny", split, split, CLASS_NAMES, sheet, "palette")
+
+
+@pytest.fixture
+def model():
+    import keras
+
+    class RefusesFloats(keras.layers.Layer):
+        def call(self, images):
+            assert images.dtype == "uint8"
+            return images
+
+    keras.utils.set_random_seed(0)
+    return keras.Sequential(
+        [
+            keras.Input((8, 8, 3), dtype="uint8"),
+            RefusesFloats(dtype="uint8"),
+            keras.layers.Rescaling(1 / 255),
+            keras.layers.Flatten(),
+            keras.layers.Dense(3, activation="softmax"),
+        ]
+    )
+
+
+def test_evaluate_passes_uint8_from_disk_and_says_nothing(model, data, capfd):
+    capfd.readouterr()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        evaluation = evaluate(model, data, batch_size=6)
+    assert capfd.readouterr() == ("", "")
+    expected = model(np.array(data.test.images), training=False).numpy()
+    np.testing.assert_allclose(evaluation.probabilities, expected, rtol=1e-5)
+    assert evaluation.by_group.index.tolist() == ["A", "B"]
+    assert evaluate(model, data, group="background").by_group.index.tolist() == ["sky"]
+    assert evaluate(model, data, group="background").group_gap is None
+
+
+def test_evaluate_names_the_groups_it_knows(model, data):
+    with pytest.raises(ValueError, match=r"no attribute 'colour'.*palette, background"):
+        evaluate(model, data, group="colour")
+
+
+def test_evaluate_needs_test_images_and_fitting_classes(model, data):
+    nothing = data.test.take(np.array([], dtype=int))
+    empty = ImageDataset(data.name, data.train, nothing, CLASS_NAMES, data.datasheet, "palette")
+    with pytest.raises(ValueError, match="no test images"):
+        evaluate(model, empty)
+    four = ImageDataset(
+        data.name, data.train, data.test, (*CLASS_NAMES, "frog"), data.datasheet, "palette"
+    )
+    with pytest.raises(ValueError, match=r"\(20, 4\).*got \(20, 3\)"):
+        evaluate(model, four)

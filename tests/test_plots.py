@@ -1,0 +1,457 @@
+import base64
+import io
+import subprocess
+import sys
+from dataclasses import dataclass, replace
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.utils.capture import capture_output
+from matplotlib.text import Text
+from PIL import Image
+
+from course_utils import plots
+from course_utils.datasets.base import Datasheet, ImageDataset, ImageSplit
+from course_utils.evaluation import evaluate_predictions, wilson
+
+CLASS_NAMES = ("automobile", "cat", "ship")
+
+
+def split(labels, palettes, seed):
+    labels = np.array(labels)
+    images = np.random.default_rng(seed).integers(0, 90, (len(labels), 8, 8, 3), dtype=np.uint8)
+    images += (60 * labels[:, None, None, None]).astype(np.uint8)  # ships are the brightest
+    return ImageSplit(images, labels, pd.DataFrame({"palette": list(palettes)}))
+
+
+def make_data(class_names=CLASS_NAMES):
+    return ImageDataset(
+        "tiny",
+        train=split([0] * 4 + [1] * 6 + [2] * 5, "A" * 12 + "B" * 3, seed=0),
+        test=split([0, 1, 2] * 20, "AB" * 30, seed=1),
+        class_names=class_names,
+        datasheet=Datasheet("t", "s", "c", "l", (), ()),
+        group="palette",
+    )
+
+
+def make_evaluation(data, num_wrong=9, confidence=0.9):
+    """Every seventh image is taken for the class after its own, until ``num_wrong`` are."""
+    labels = data.test.labels
+    predictions = labels.copy()
+    wrong = np.arange(0, len(labels), 7)[:num_wrong]
+    predictions[wrong] = (predictions[wrong] + 1) % 3
+    answers = np.full((len(labels), 3), (1 - confidence) / 2)
+    answers[np.arange(len(labels)), predictions] = confidence
+    return evaluate_predictions(
+        labels, answers, class_names=data.class_names, groups=data.test.attributes["palette"]
+    )
+
+
+@dataclass
+class History:
+    epochs: pd.DataFrame
+
+
+def make_history(accuracy, val_accuracy):
+    return History(
+        pd.DataFrame(
+            {
+                "epoch": range(1, len(accuracy) + 1),
+                "accuracy": accuracy,
+                "loss": [1 - value for value in accuracy],
+                "val_accuracy": val_accuracy,
+                "val_loss": [1 - value for value in val_accuracy],
+            }
+        )
+    )
+
+
+def make_shifts(**swings):
+    """The probability falls by the given amount at every odd shift."""
+    return pd.DataFrame(
+        [
+            {"pooling": pooling, "shift": shift, "probability": 0.9 - swing * (shift % 2)}
+            for pooling, swing in swings.items()
+            for shift in range(-2, 3)
+        ]
+    )
+
+
+def make_estimates():
+    rows = []
+    for company, errors in {"X": (30, 2), "Y": (12, 9)}.items():
+        for group, wrong in zip(("darker", "lighter"), errors, strict=True):
+            rate = wilson(wrong, 100)
+            rows.append((company, group, rate.value, rate.low, rate.high))
+    return pd.DataFrame(rows, columns=["company", "group", "value", "low", "high"])
+
+
+@pytest.fixture(scope="module")
+def model():
+    import keras
+
+    keras.utils.set_random_seed(0)
+    return keras.Sequential(
+        [
+            keras.Input((8, 8, 3), dtype="uint8"),
+            keras.layers.Rescaling(1 / 255, name="scaling"),
+            keras.layers.Conv2D(5, 3, padding="same", activation="relu", name="conv_1"),
+            keras.layers.MaxPooling2D(name="pool_1"),
+            keras.layers.Conv2D(6, 3, activation="relu", name="conv_2"),
+            keras.layers.Flatten(name="flatten"),
+            keras.layers.Dense(3, activation="softmax", name="dense_1"),
+        ]
+    )
+
+
+def all_plots(data, evaluation, model):
+    history = make_history([0.4, 0.6, 0.8], [0.5, 0.62, 0.6])
+    picture = data.test.images[0]
+    return {
+        "samples": plots.samples(data),
+        "many samples": plots.samples(data, num_per_class=24),
+        "class_counts": plots.class_counts(data),
+        "group_counts": plots.group_counts(data),
+        "pixel_histogram": plots.pixel_histogram(data.train.images),
+        "mean_images": plots.mean_images(data),
+        "learning_curves": plots.learning_curves(history),
+        "one epoch": plots.learning_curves(make_history([0.4], [0.5])),
+        "confusion": plots.confusion(evaluation),
+        "class_accuracy": plots.class_accuracy(evaluation),
+        "group_accuracy": plots.group_accuracy(evaluation),
+        "calibration": plots.calibration(evaluation),
+        "mistakes": plots.mistakes(data, evaluation),
+        "filters": plots.filters(model),
+        "activations": plots.activations(model, picture, num_maps=6),
+        "network_diagram": plots.network_diagram(model),
+        "cross_entropy_curve": plots.cross_entropy_curve(),
+        "poolings": plots.poolings({"image": picture, "stride": picture[::2, ::2]}),
+        "intervals": plots.intervals(
+            make_estimates(),
+            label="group",
+            series="company",
+            title="Errors",
+            xlabel="error rate",
+            reference=0.1,
+        ),
+        "shifted_predictions": plots.shifted_predictions(make_shifts(max=0.4, blur=0.1)),
+    }
+
+
+@pytest.fixture(scope="module")
+def gallery(model):
+    data = make_data()
+    return all_plots(data, make_evaluation(data), model)
+
+
+def test_every_function_is_in_the_gallery(gallery):
+    public = {
+        name
+        for name, value in vars(plots).items()
+        if callable(value) and getattr(value, "__annotations__", {}).get("return") is plots.Plot
+    }
+    assert public <= set(gallery)
+    assert len(public) >= 18
+
+
+def test_every_figure_has_alternative_text_and_one_sentence(gallery):
+    for name, plot in gallery.items():
+        assert plot.alt.endswith("."), name
+        assert plot.summary.endswith("."), name
+        assert plot.summary[0].isupper() or plot.summary[0].isdigit(), name
+        assert "nan" not in plot.summary, name
+        assert ". " not in plot.summary, name
+
+
+def test_every_figure_fits_a_notebook_and_nothing_is_cut_or_too_small(gallery):
+    for name, plot in gallery.items():
+        png = plot._render("png")
+        width, height = Image.open(io.BytesIO(png)).size
+        assert width <= plots.WIDTH * plots.DPI + 1, name
+        assert len(png) < 150_000, name
+        texts = [
+            text
+            for text in plot.figure.findobj(Text)
+            if text.get_visible() and text.get_text().strip()
+        ]
+        scale = plots.DPI / plot.figure.dpi
+        for text in texts:
+            assert text.get_fontsize() >= 10, (name, text)
+            # Ticks beyond an axis' limits exist but are not drawn.
+            if not text.get_in_layout() or text in _undrawn(plot.figure):
+                continue
+            box = text.get_window_extent()
+            assert box.x0 * scale >= -1 and box.x1 * scale <= width + 1, (name, text)
+            assert box.y0 * scale >= -1 and box.y1 * scale <= height + 1, (name, text)
+
+
+def _undrawn(figure):
+    undrawn = []
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            low, high = sorted(axis.get_view_interval())
+            for tick in axis.get_major_ticks():
+                if not low <= tick.get_loc() <= high:
+                    undrawn += [tick.label1, tick.label2]
+    return undrawn
+
+
+def test_series_differ_without_colour():
+    for first, second in combinations(plots.LOOKS, 2):
+        assert first.color != second.color
+        assert first.marker != second.marker
+        assert first.line != second.line
+        assert first.hatch != second.hatch
+
+
+def test_more_series_than_can_be_told_apart_are_refused():
+    shifts = make_shifts(**{f"pooling {number}": 0.1 for number in range(6)})
+    with pytest.raises(ValueError, match="at most 5 series"):
+        plots.shifted_predictions(shifts)
+
+
+@pytest.fixture
+def shell():
+    yield InteractiveShell.instance()
+    InteractiveShell.clear_instance()
+
+
+@pytest.mark.usefixtures("shell")
+def test_names_of_classes_are_never_markup(model):
+    names = ("$x_", "<img src=x onerror=alert(1)>", "[a](b) `c` *d*")
+    data = make_data(names)
+    for name, plot in all_plots(data, make_evaluation(data), model).items():
+        assert plot._render("png"), name
+    counts = plots.class_counts(data)
+    with capture_output() as captured:
+        counts._ipython_display_()
+    markdown = captured.outputs[1].data["text/markdown"]
+    assert "<img" not in markdown.replace("\\<img", "")
+    assert "\\$x\\_" in markdown
+
+
+@pytest.mark.usefixtures("shell")
+def test_a_plot_shows_itself_as_a_picture_and_a_sentence():
+    plot = plots.class_counts(make_data())
+    with capture_output() as captured:
+        plot._ipython_display_()
+    picture, sentence = captured.outputs
+    assert base64.b64decode(picture.data["image/png"]).startswith(b"\x89PNG")
+    assert picture.metadata == {"image/png": {"alt": plot.alt}}
+    assert picture.data["text/plain"] == repr(plot) == f"<Plot: {plot.alt}>"
+    assert sentence.data["text/plain"] == plot.summary
+    assert captured.stdout == ""
+    again = plots.class_counts(make_data())
+    assert again.summary == plot.summary
+    assert again._render("png") == plot._render("png")
+
+
+def test_a_plot_is_saved_whole_or_not_at_all(tmp_path):
+    plot = plots.cross_entropy_curve()
+    plot.save(tmp_path / "loss.png")
+    plot.save(tmp_path / "loss.svg")
+    assert (tmp_path / "loss.png").read_bytes().startswith(b"\x89PNG")
+    assert "<svg" in (tmp_path / "loss.svg").read_text()
+    with pytest.raises(ValueError, match=r"nonsense.*supported"):
+        plot.save(tmp_path / "loss.nonsense")
+    assert {path.name for path in tmp_path.iterdir()} == {"loss.png", "loss.svg"}
+
+
+def test_no_figure_is_kept_or_shown_twice():
+    """Pyplot, which keeps every figure it makes, is never imported."""
+    code = (
+        "import sys; from course_utils import plots; plots.cross_entropy_curve()._render('png'); "
+        "sys.exit('matplotlib.pyplot' in sys.modules or 'tensorflow' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_samples_shows_the_images_themselves():
+    data = make_data()
+    sheet = plots.samples(data, num_per_class=4).figure.axes[0].images[0].get_array()
+    first_ship = data.train.images[data.train.labels == 2][0]
+    np.testing.assert_array_equal(sheet[-8:, :8], first_ship)
+    with pytest.raises(ValueError, match="1 to 24 images, not for 25"):
+        plots.samples(data, num_per_class=25)
+    assert "12 training images of 8 × 8 pixels, 4 of each class" in (
+        plots.samples(data, num_per_class=4).summary
+    )
+
+
+def test_counts_tell_the_extremes_of_the_data():
+    data = make_data()
+    summary = plots.class_counts(data).summary
+    assert "15 training images, from 4 (automobile) to 6 (cat) per class" in summary
+    assert "60 test images, 20 of each class" in summary
+    summary = plots.group_counts(data).summary
+    assert summary.startswith("Palette B makes up 20.0 % of the 15 training images and 50.0 %")
+    swapped = replace(data.train, attributes=pd.DataFrame({"palette": list("B" * 12 + "A" * 3)}))
+    assert plots.group_counts(replace(data, train=swapped)).summary.startswith("Palette A")
+
+
+def test_pixel_histogram_measures_the_pixels():
+    images = np.zeros((2, 4, 4, 3), np.uint8)
+    images[1] = (51, 102, 204)
+    plot = plots.pixel_histogram(images)
+    assert "run from 0 to 204 and average 26 in red, 51 in green and 102 in blue" in plot.summary
+    assert "run from 0.00 to 0.80" in plot.summary
+    with pytest.raises(ValueError, match="float32"):
+        plots.pixel_histogram(images.astype(np.float32))
+    with pytest.raises(ValueError, match="at least one"):
+        plots.pixel_histogram(images[:0])
+
+
+def test_mean_images_names_the_brightest_and_the_darkest():
+    data = make_data()
+    assert "ship is the brightest class" in plots.mean_images(data).summary
+    assert "automobile the darkest" in plots.mean_images(data).summary
+    inverted = replace(data, train=replace(data.train, images=255 - data.train.images))
+    assert "automobile is the brightest class" in plots.mean_images(inverted).summary
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "val_accuracy", "expected"),
+    [
+        ([0.4, 0.6, 0.9], [0.5, 0.62, 0.6], ["epoch 2 of 3, 62.0 %", "rises from −10.0 points"]),
+        ([0.6, 0.7], [0.5, 0.65], ["epoch 2 of 2, 65.0 %", "falls from 10.0 points", "5.0 points"]),
+        ([0.6, 0.7], [0.5, 0.6], ["stays at 10.0 points"]),
+        ([0.6], [0.5], ["epoch 1 of 1, 50.0 %", "no trend yet"]),
+    ],
+)
+def test_learning_curves_say_where_they_lead(accuracy, val_accuracy, expected):
+    summary = plots.learning_curves(make_history(accuracy, val_accuracy)).summary
+    for words in expected:
+        assert words in summary
+
+
+def test_learning_curves_count_epochs_in_whole_numbers():
+    plot = plots.learning_curves(make_history([0.4, 0.5], [0.4, 0.5]))
+    ticks = plot.figure.axes[0].get_xticks()
+    assert all(tick == int(tick) for tick in ticks)
+
+
+def test_confusion_names_the_most_frequent_mistake():
+    data = make_data()
+    evaluation = make_evaluation(data)
+    pair = evaluation.most_confused().sort_values("share", ascending=False).iloc[0]
+    plot = plots.confusion(evaluation)
+    assert f"take {pair['true']} for {pair['predicted']}" in plot.summary
+    numbers = [text.get_text() for text in plot.figure.axes[0].texts]
+    shares = 100 * evaluation.confusion / evaluation.confusion.sum(axis=1, keepdims=True)
+    assert numbers == [f"{share:.0f}" for share in shares.ravel()]
+    perfect = plots.confusion(make_evaluation(data, num_wrong=0)).summary
+    assert perfect == "All 60 test images are classified correctly."
+
+
+def test_accuracies_come_with_their_intervals():
+    evaluation = make_evaluation(make_data())
+    assert str(evaluation.accuracy) in plots.class_accuracy(evaluation).summary
+    lines = plots.class_accuracy(evaluation).figure.axes[0].lines[0].get_xdata()
+    assert sorted(lines) == sorted(evaluation.by_class["accuracy"])
+    assert "contains zero" in plots.group_accuracy(evaluation).summary
+    labels, groups = np.zeros(200, int), pd.Series(["A", "B"] * 100, name="palette")
+    answers = np.where((groups == "A").to_numpy()[:, None], [0.9, 0.1], [0.1, 0.9])
+    unfair = evaluate_predictions(labels, answers, class_names=["x", "y"], groups=groups)
+    assert "leaves zero out" in plots.group_accuracy(unfair).summary
+    assert "100.0 % (96.3–100.0) for A" in plots.group_accuracy(unfair).summary
+    without = evaluate_predictions(labels, answers, class_names=["x", "y"])
+    with pytest.raises(ValueError, match="compared no groups"):
+        plots.group_accuracy(without)
+
+
+def test_calibration_says_in_which_direction_the_network_errs():
+    data = make_data()
+    assert "overconfident by" in plots.calibration(make_evaluation(data, confidence=0.99)).summary
+    assert "underconfident by" in plots.calibration(make_evaluation(data, confidence=0.5)).summary
+    even = plots.calibration(make_evaluation(data, num_wrong=6, confidence=0.9)).summary
+    assert "the two agree" in even
+
+
+def test_mistakes_shows_only_mistakes():
+    data = make_data()
+    evaluation = make_evaluation(data)
+    plot = plots.mistakes(data, evaluation, num=4)
+    assert plot.summary.startswith("9 of 60 test images are misclassified")
+    shown = [axes for axes in plot.figure.axes if axes.images]
+    assert len(shown) == 4
+    np.testing.assert_array_equal(shown[0].images[0].get_array(), data.test.images[0])
+    assert shown[0].get_title() == "automobile\ntaken for cat\n90.0 % sure"
+    none = plots.mistakes(data, make_evaluation(data, num_wrong=0))
+    assert none.summary == "All 60 test images are classified correctly."
+    with pytest.raises(ValueError, match="not one of the test images of tiny"):
+        plots.mistakes(replace(data, test=data.train), evaluation)
+
+
+def test_filters_are_the_weights(model):
+    plot = plots.filters(model)
+    weights = model.get_layer("conv_1").get_weights()[0]
+    low, high = (f"{value:.2f}".replace("-", "−") for value in (weights.min(), weights.max()))
+    assert f"The 5 filters of conv_1 have weights from {low} to {high}" in plot.summary
+    tiles = [axes.images[0].get_array() for axes in plot.figure.axes if axes.images]
+    assert len(tiles) == 5
+    np.testing.assert_allclose(
+        (np.array(tiles).transpose(1, 2, 3, 0) - 0.5) * 2 * np.abs(weights).max(),
+        weights,
+        atol=1e-6,
+    )
+    with pytest.raises(ValueError, match="conv_2 looks at 5 channels"):
+        plots.filters(model, "conv_2")
+    with pytest.raises(ValueError, match=r"'dense_1' is not a convolution.*conv_1, conv_2"):
+        plots.filters(model, "dense_1")
+
+
+def test_activations_are_those_of_the_layers(model):
+    picture = make_data().test.images[0]
+    plot = plots.activations(model, picture)
+    import keras
+
+    first = keras.Model(model.inputs[0], model.get_layer("conv_1").output)(picture[None])[0]
+    share = float((first.numpy() == 0).mean())
+    assert f"{100 * share:.1f} % in conv_1" in plot.summary
+    with pytest.raises(ValueError, match=r"takes \(8, 8, 3\)"):
+        plots.activations(model, picture[:4])
+
+
+def test_network_diagram_tells_every_layer(model):
+    plot = plots.network_diagram(model)
+    drawn = [text.get_text() for text in plot.figure.axes[0].texts]
+    for layer in model.layers:
+        assert layer.name in drawn
+        assert type(layer).__name__ in drawn
+    assert f"{model.count_params():,} parameters" in plot.summary
+    assert "8 × 8 × 3 values into 3 probabilities" in plot.summary
+
+
+def test_poolings_compare_brightness():
+    image = np.zeros((4, 4, 3), np.uint8)
+    image[::2] = 100
+    plot = plots.poolings({"image": image, "max": np.full((2, 2, 3), 100.0)})
+    assert plot.summary == "The mean pixel of 255 is 50 (image) and 100 (max)."
+
+
+def test_intervals_say_what_overlaps_and_what_leaves_the_reference_out():
+    table = make_estimates()
+    words = {"title": "Errors", "xlabel": "error rate"}
+    plot = plots.intervals(table, label="group", series="company", reference=0.1, **words)
+    assert "from 2.0 % (0.6–7.0) (lighter, X) to 30.0 %" in plot.summary
+    assert "do not overlap" in plot.summary
+    assert "2 of 4 intervals leave 10.0 % out" in plot.summary
+    similar = plots.intervals(table[table["company"] == "Y"], label="group", **words)
+    assert "intervals of these two overlap" in similar.summary
+    one = plots.intervals(table.head(1), label="group", **words)
+    assert one.summary == f"Error rate: {wilson(30, 100)} (darker)."
+    with pytest.raises(ValueError, match=r"missing are \['pooling'\]"):
+        plots.intervals(table, label="pooling", **words)
+    with pytest.raises(ValueError, match="needs rows"):
+        plots.intervals(table.head(0), label="group", **words)
+
+
+def test_shifted_predictions_rank_the_poolings_by_their_swing():
+    summary = plots.shifted_predictions(make_shifts(max=0.4, blur=0.1)).summary
+    assert "10.0 (blur) and 40.0 (max) points" in summary
+    summary = plots.shifted_predictions(make_shifts(max=0.1, blur=0.4)).summary
+    assert "10.0 (max) and 40.0 (blur) points" in summary
