@@ -23,9 +23,7 @@ lab: .venv/.installed ## Open the lessons in JupyterLab.
 	$(BIN)/course lab
 
 notebooks: .venv/.installed ## Execute the lessons and store their outputs in place.
-	$(BIN)/jupyter nbconvert --to notebook --execute --inplace \
-		--ExecutePreprocessor.record_timing=False --ExecutePreprocessor.store_widget_state=False \
-		notebooks/*.ipynb
+	$(BIN)/course notebooks
 
 lint: .venv/.installed-test ## Check style and types.
 	$(BIN)/ruff check

@@ -78,9 +78,7 @@ def session(tmp_path_factory):
 def post_build(session):
     """What postBuild said, with no way out to the network."""
     repository, environment = session
-    unreachable = {
-        name: NOWHERE for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy")
-    }
+    unreachable = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"), NOWHERE)
     result = run(["./binder/postBuild"], cwd=repository, environment=environment | unreachable)
     assert result.returncode == 0, result.stdout
     return result.stdout

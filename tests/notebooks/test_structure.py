@@ -31,6 +31,18 @@ def is_exercise(cell):
     return cell.metadata.get("nbgrader", {}).get("solution", False)
 
 
+def has_solution_marks(cell):
+    begins, ends = (cell.source.count(f"### {word} SOLUTION") for word in ("BEGIN", "END"))
+    assert begins == ends, f"unbalanced solution marks in {cell.source!r}"
+    return begins > 0
+
+
+def is_check(cell):
+    graded = cell.metadata.get("nbgrader", {})
+    calls_check = re.search(r"""\bcheck\(\s*["']\d+\.\d+["']""", cell.source)
+    return bool(graded.get("grade") and graded.get("locked") and calls_check)
+
+
 def lines_of_code(cell):
     lines = (line.strip() for line in cell.source.splitlines())
     return sum(bool(line) and not line.startswith("#") for line in lines)
@@ -187,15 +199,11 @@ def test_outputs_hold_no_error_no_warning_and_no_path_of_a_machine(path):
 @each_lesson
 def test_each_exercise_is_an_nbgrader_cell_with_a_check_behind_it(path):
     cells = code_cells(path)
-    stubs = [number for number, cell in enumerate(cells) if "NotImplementedError" in cell.source]
+    marked = [number for number, cell in enumerate(cells) if has_solution_marks(cell)]
     exercises = [number for number, cell in enumerate(cells) if is_exercise(cell)]
-    assert stubs == exercises, "a stub without nbgrader's solution mark, or the other way round"
+    assert marked == exercises, "solution marks without nbgrader's metadata, or the other way round"
     assert len(exercises) >= 3
-    unchecked = [
-        number
-        for number in exercises
-        if not re.search(r"\bcheck\(\s*[\"']", cells[number + 1].source)
-    ]
+    unchecked = [number for number in exercises if not is_check(cells[number + 1])]
     assert not unchecked, f"exercises in these cells have no check in the next: {unchecked}"
 
 
