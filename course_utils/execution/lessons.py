@@ -176,7 +176,10 @@ def assign_parameters(
 
     Raises:
         RunError: a parameter no lesson knows, given twice, or of the wrong type.
+        DatasetError: the parameter ``dataset`` names none.
     """
+    from course_utils import datasets
+
     known = {lesson: read_parameters(lesson) for lesson in lessons}
     assigned: dict[Path, dict[str, Value]] = {lesson: {} for lesson in lessons}
     seen: set[str] = set()
@@ -187,8 +190,9 @@ def assign_parameters(
         if name in seen:
             raise RunError(f"parameter {name} is given twice")
         seen.add(name)
+        value = str(datasets.locate(text)) if name == "dataset" else text
         for lesson in takers:
-            assigned[lesson][name] = parse_value(known[lesson][name], text)
+            assigned[lesson][name] = parse_value(known[lesson][name], value)
     return assigned
 
 

@@ -51,6 +51,13 @@ class Record:
     high: float | None
     text: str
 
+    def numbers(self) -> dict[str, float | str | None]:
+        """Its value and interval as JSON can hold them: what is undefined becomes None."""
+        return {
+            key: None if isinstance(number, float) and not math.isfinite(number) else number
+            for key, number in (("value", self.value), ("low", self.low), ("high", self.high))
+        }
+
 
 def record(
     name: str, value: float | str | HasInterval, *, interval: tuple[float, float] | None = None
@@ -81,14 +88,7 @@ def record(
             "scrapbook": {
                 "name": made.name,
                 "mime_prefix": MIME_PREFIX,
-                "record": {
-                    key: _json_number(number)
-                    for key, number in (
-                        ("value", made.value),
-                        ("low", made.low),
-                        ("high", made.high),
-                    )
-                },
+                "record": made.numbers(),
             }
         },
         raw=True,
@@ -194,10 +194,6 @@ def _is_finite(number: object) -> bool:
         return math.isfinite(number)
     except OverflowError:
         return False
-
-
-def _json_number(value: float | str | None) -> float | str | None:
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _number_text(number: float) -> str:

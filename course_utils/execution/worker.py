@@ -4,6 +4,7 @@ import os
 import signal
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -77,10 +78,8 @@ def work(connection: Connection, task: Task) -> None:
     with task.executed.with_suffix(".log").open("wb") as log:
         for stream in (1, 2):
             os.dup2(log.fileno(), stream)
-    try:
+    with suppress(KeyboardInterrupt, BrokenPipeError):
         connection.send(Finished(_execute(connection, task)))
-    except (KeyboardInterrupt, BrokenPipeError):
-        pass
 
 
 def _execute(connection: Connection, task: Task) -> str:

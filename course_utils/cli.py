@@ -1,0 +1,320 @@
+"""The ``course`` command. Each subcommand parses its options and leaves the work to a module."""
+
+import os
+import signal
+import sys
+from enum import StrEnum
+from itertools import islice
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+from typer.core import TyperCommand, TyperGroup
+
+console = Console()
+error_console = Console(stderr=True)
+
+
+class _Group(TyperGroup):
+    """Shows the package's own errors, which are written for its user, as one line."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except Exception as error:
+            if not type(error).__module__.startswith("course_utils."):
+                raise
+            error_console.print(f"[bold red]Error:[/] {escape(str(error))}", soft_wrap=True)
+            raise typer.Exit(2) from None
+
+
+class _RunCommand(TyperCommand):
+    """Takes two words for each ``-p``, as papermill does; Typer knows no repeated pairs."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        words = iter(args)
+        joined = []
+        for word in words:
+            joined.append(word)
+            if word in ("-p", "--parameter"):
+                joined.append("=".join(islice(words, 2)))
+        return super().parse_args(ctx, joined)
+
+
+def _split_pair(pair: str) -> tuple[str, str]:
+    name, equals, value = pair.partition("=")
+    if not equals:
+        raise typer.BadParameter("-p takes two words, the parameter's name and its value")
+    return name, value
+
+
+app = typer.Typer(
+    cls=_Group,
+    name="course",
+    help="Pixels and People: a course in image classification and in what it does to people.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+)
+
+
+class Format(StrEnum):
+    """How results are printed."""
+
+    table = "table"
+    csv = "csv"
+    json = "json"
+
+
+class Benchmark(StrEnum):
+    """What can be measured."""
+
+    start = "start"
+    data = "data"
+    training = "training"
+    lessons = "lessons"
+
+
+def _examples(*lines: str) -> str:
+    """An epilogue for a command's help."""
+    return "\n\n".join(["[bold]Examples[/]", *(f"  [cyan]{line}[/]" for line in lines)])
+
+
+@app.command(epilog=_examples("course check"))
+def check() -> None:
+    """Report whether this computer has what the course needs, and what to do if not."""
+    from course_utils import environment
+
+    findings: list[environment.Finding] = []
+    with console.status("Looking around …"):
+        findings.extend(environment.inspect())
+    table = Table("", "status", "found", "what to do")
+    for one in findings:
+        style = {"OK": "green", "note": "yellow", "missing": "bold red"}[one.status]
+        table.add_row(one.subject, Text(one.status, style), Text(one.found), Text(one.advice))
+    console.print(table)
+    if any(one.status == "missing" for one in findings):
+        raise typer.Exit(1)
+
+
+@app.command(
+    epilog=_examples(
+        "course lab",
+        "course lab --folder ~/pixels -- --no-browser --port 9000",
+    )
+)
+def lab(
+    jupyter_options: Annotated[
+        list[str] | None, typer.Argument(help="Options for JupyterLab, after [b]--[/].")
+    ] = None,
+    folder: Annotated[Path, typer.Option(help="Your own folder of lessons.")] = Path("my-lessons"),
+    prepare_only: Annotated[
+        bool, typer.Option("--prepare-only", help="Make the folder, start nothing.")
+    ] = False,
+) -> None:
+    """Open your own copies of the lessons in JupyterLab; what you wrote is never overwritten."""
+    from course_utils.execution.lessons import find_lessons
+    from course_utils.exercises.working_copy import prepare
+
+    copy = prepare(find_lessons(), folder)
+    for name in copy.added:
+        console.print(f"{folder / name}: new", highlight=False)
+    for name in copy.kept:
+        console.print(f"{folder / name}: yours, left as it is", highlight=False)
+    if prepare_only:
+        return
+    first = folder / min(copy.added + copy.kept)
+    sys.stdout.flush()
+    # JupyterLab takes this process's place, so Ctrl-C reaches it and nothing else.
+    command = [sys.executable, "-m", "jupyterlab", str(first), *(jupyter_options or [])]
+    os.execv(sys.executable, command)  # noqa: S606
+
+
+@app.command(epilog=_examples("course download", "course download cifar10"))
+def download(
+    dataset: Annotated[str, typer.Argument(help="Name of the data set.")] = "cifar10",
+) -> None:
+    """Fetch a data set now, so that lessons can use it off-line."""
+    from course_utils import datasets
+
+    if dataset not in datasets.NAMES:
+        names = " and ".join(datasets.NAMES)
+        raise datasets.DatasetError(f"there is no data set {dataset!r}: known are {names}")
+    if dataset == "pixels10":
+        console.print("pixels10 is drawn by the course itself: there is nothing to fetch.")
+        return
+    from course_utils.datasets import cifar10
+
+    console.print(f"{dataset} is there: {cifar10.download()}")
+
+
+@app.command(
+    cls=_RunCommand,
+    epilog=_examples(
+        "course run",
+        "course run 03 -p epochs 20 -p seed 7",
+        "course run --dataset cifar10 -p num_train 10000 --output runs/photographs",
+    ),
+)
+def run(  # noqa: PLR0917, a command's options
+    lessons: Annotated[
+        list[str] | None, typer.Argument(help="Lessons, such as [b]03[/]; all by default.")
+    ] = None,
+    dataset: Annotated[
+        str | None, typer.Option(help="A data set's name, or the path to a folder or zip.")
+    ] = None,
+    parameters: Annotated[
+        list[str] | None,
+        typer.Option(
+            "-p",
+            "--parameter",
+            metavar="NAME VALUE",
+            help="Set a parameter in the lessons that know it; repeatable.",
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Folder for the results; runs/<time> by default.")
+    ] = None,
+    kernel: Annotated[str, typer.Option(help="Name of the Jupyter kernel.")] = "python3",
+    timeout: Annotated[
+        float | None, typer.Option(min=1, help="Seconds that one cell may take.")
+    ] = None,
+) -> None:
+    """Run lessons without a browser and collect their results."""
+    from course_utils.execution.lessons import assign_parameters, find_lessons, select
+    from course_utils.execution.report import write_report
+    from course_utils.execution.runs import new_run_folder
+    from course_utils.execution.terminal import run_with_progress, runs_table
+
+    given = [_split_pair(pair) for pair in parameters or []]
+    if dataset is not None:
+        given = [("dataset", dataset), *given]
+    assigned = assign_parameters(select(find_lessons(), lessons or []), given)
+    output = output or new_run_folder()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    done = []
+    stopped = False
+    try:
+        for one in run_with_progress(
+            assigned, output=output, console=console, kernel=kernel, timeout=timeout
+        ):
+            done.append(one)
+    except KeyboardInterrupt:
+        stopped = True
+    write_report(done, output)
+    console.print(runs_table(done))
+    for one in done:
+        if one.failure:
+            console.print(
+                f"[bold red]{one.lesson} failed[/] in {escape(str(one.failure))}", soft_wrap=True
+            )
+    console.print(f"Results: {output / 'index.html'}", soft_wrap=True, highlight=False)
+    if stopped:
+        console.print(f"Stopped: {len(done)} of {len(assigned)} lessons had ended; no kernel runs.")
+        raise typer.Exit(130)
+    if any(one.failure for one in done):
+        raise typer.Exit(1)
+
+
+@app.command(hidden=True, epilog=_examples("course notebooks", "course notebooks 02"))
+def notebooks(
+    lessons: Annotated[list[str] | None, typer.Argument(help="Lessons; all by default.")] = None,
+) -> None:
+    """Run lessons with their defaults and store the outputs in them (for maintainers)."""
+    import tempfile
+
+    from course_utils.execution.lessons import find_lessons, select
+    from course_utils.execution.store import store_outputs
+    from course_utils.execution.terminal import run_with_progress
+
+    chosen = select(find_lessons(), lessons or [])
+    failed = False
+    with tempfile.TemporaryDirectory() as folder:
+        runs = run_with_progress(
+            {lesson: {} for lesson in chosen}, output=Path(folder), console=console
+        )
+        for lesson, one in zip(chosen, runs, strict=True):
+            if one.failure or one.executed is None:
+                failed = True
+                error_console.print(f"{lesson}: left as it was; {one.failure}", soft_wrap=True)
+            else:
+                store_outputs(lesson, one.executed)
+    if failed:
+        raise typer.Exit(1)
+
+
+@app.command(
+    epilog=_examples("course results", "course results runs/photographs --format csv > table.csv")
+)
+def results(
+    folder: Annotated[
+        Path | None, typer.Argument(help="Folder of a run; the latest in runs/ by default.")
+    ] = None,
+    style: Annotated[Format, typer.Option("--format", help="How to print them.")] = Format.table,
+) -> None:
+    """Print the results of a finished run."""
+    from course_utils.execution.report import read_results
+    from course_utils.execution.runs import latest_run
+    from course_utils.execution.terminal import format_results
+
+    shown = format_results(read_results(folder or latest_run()), style=style)
+    if isinstance(shown, str):
+        print(shown)
+    else:
+        console.print(shown)
+
+
+@app.command(epilog=_examples("course claims", "course claims --run runs/photographs"))
+def claims(
+    run: Annotated[
+        Path | None,
+        typer.Option(help="Folder of a run; by default the results stored in the lessons count."),
+    ] = None,
+) -> None:
+    """Check what the essays claim against their evidence."""
+    from course_utils.claims import check as check_claims
+    from course_utils.execution.lessons import find_lessons
+
+    verdicts = check_claims(find_lessons()[0].parent.parent, run=run)
+    table = Table("subject", "verdict", "reason")
+    for verdict in verdicts:
+        word = Text("holds", "green") if verdict.ok else Text("fails", "bold red")
+        table.add_row(Text(verdict.subject), word, Text(verdict.reason))
+    console.print(table)
+    failed = sum(not verdict.ok for verdict in verdicts)
+    console.print(f"{len(verdicts) - failed} hold, {failed} fail.")
+    if failed:
+        raise typer.Exit(1)
+
+
+@app.command(epilog=_examples("course bench", "course bench start data --json bench.json"))
+def bench(
+    what: Annotated[
+        list[Benchmark] | None, typer.Argument(help="What to measure; all by default.")
+    ] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write the measurements to this file, too.")
+    ] = None,
+) -> None:
+    """Measure the time and memory that the course needs on this computer."""
+    from course_utils.bench import BENCHMARKS, Measurement, machine, write_json
+
+    measurements: list[Measurement] = []
+    for name in what or list(Benchmark):
+        with console.status(f"Measuring: {name} …"):
+            measurements.extend(BENCHMARKS[name]())
+    table = Table("measured", "value", "target", title=machine())
+    for one in measurements:
+        table.add_row(one.name, str(one), one.target)
+    console.print(table)
+    if json_file:
+        write_json(measurements, json_file)
+
+
+if __name__ == "__main__":
+    app()
