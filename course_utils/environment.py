@@ -177,7 +177,7 @@ def check_photographs() -> Finding:
     """Find out whether CIFAR-10 has been fetched."""
     from course_utils.datasets import cifar10
 
-    if archive := cifar10.find():
+    if archive := cifar10.find_archive():
         return Finding("CIFAR-10", "OK", str(archive))
     advice = "`course download cifar10` fetches it (170 MB); pixels10 needs no download."
     return Finding("CIFAR-10", "note", "not on this computer", advice)

@@ -136,7 +136,7 @@ def download(*, progress: bool = True, source: Source = SOURCE) -> Path:
     Raises:
         DatasetError: No mirror has delivered it; the message says why not, and what to do.
     """
-    if archive := _find_archive(source):
+    if archive := find_archive(source=source):
         return archive
     failures: dict[str, str] = {}
     waiting = _mirrors(source)
@@ -172,8 +172,8 @@ def _keras_folder() -> Path:
     return Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser() / "datasets"
 
 
-def _find_archive(source: Source) -> Path | None:
-    """A copy of the archive with the right hash; warns of others."""
+def find_archive(*, source: Source = SOURCE) -> Path | None:
+    """Find a copy of the archive with the right hash in Keras's cache folder; warn of others."""
     for name in _ARCHIVES:
         path = _keras_folder() / name
         if path.is_file():
