@@ -49,6 +49,7 @@ STYLE = {
     "axes.titlesize": 12,
     "axes.titleweight": "bold",
     "errorbar.capsize": 3,
+    "figure.dpi": DPI,
     "figure.facecolor": "white",
     "font.size": 10.5,
     "grid.color": LIGHT,
@@ -117,7 +118,7 @@ class Plot:
     def _render(self, file_format: str) -> bytes:
         buffer = io.BytesIO()
         with _style():
-            self.figure.savefig(buffer, format=file_format, dpi=DPI)
+            self.figure.savefig(buffer, format=file_format)
         return _shrink(buffer) if file_format == "png" else buffer.getvalue()
 
     def __repr__(self) -> str:
