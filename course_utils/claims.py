@@ -179,6 +179,14 @@ class Claim:
     kind: str
     evidence: tuple[Evidence, ...]
 
+    @property
+    def has_interval(self) -> bool:
+        """Whether a condition of its evidence speaks of an interval."""
+        return any(
+            isinstance(piece, Measurement) and piece.condition.needs_interval
+            for piece in self.evidence
+        )
+
 
 def load_claims(path: Path) -> tuple[Claim, ...]:
     """Read the ledger.
@@ -452,20 +460,24 @@ def check_texts(
     claims: Collection[Claim], texts: Collection[Text], *, bibliography: Bibliography
 ) -> list[Verdict]:
     """Check that what each text refers to exists: its claims in the ledger, its sources."""
-    known = {claim.id for claim in claims}
+    known = {claim.id: claim for claim in claims}
     verdicts = []
     for text in texts:
         problems = [
             f"the claim {name!r} is not in claims.yaml"
-            for name in dict.fromkeys(text.claim_ids)
+            for name in text.claim_ids
             if name not in known
         ]
         problems += [
             f"the source {key!r} is not in references.bib"
             for key in sorted(text.citations - set(bibliography))
         ]
-        found = f"{len(text.claim_ids)} claims, {len(text.citations)} sources"
-        verdicts.append(Verdict(text.name, not problems, "; ".join(problems) or found))
+        with_interval = sum(known[name].has_interval for name in text.claim_ids if name in known)
+        found = (
+            f"{len(text.claim_ids)} claims, {with_interval} of them on an interval; "
+            f"{len(text.citations)} sources"
+        )
+        verdicts.append(Verdict(text.name, not problems, _join(problems or [found])))
     return verdicts
 
 
