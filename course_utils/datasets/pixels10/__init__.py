@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from course_utils.datasets.base import Datasheet, DatasetError, ImageDataset, ImageSplit
+from course_utils.datasets.base import DatasetError, Datasheet, ImageDataset, ImageSplit
 from course_utils.datasets.pixels10.backgrounds import BACKGROUNDS
 from course_utils.datasets.pixels10.canvas import between
 from course_utils.datasets.pixels10.objects import OBJECTS
@@ -39,11 +39,11 @@ NUM_TEST = 2_000
 MAX_IMAGES = 1_000_000
 
 # What varies in every draw: from, to.
-SIZE = (9.0, 13.0)  # pixels from the object's centre to its end
-POSITION = 4.0  # pixels from the picture's centre, each way
-ROTATION = 15.0  # degrees, each way
-CONTRAST = (0.65, 1.0)
-NOISE = (6.0, 16.0)  # standard deviation, in levels of 0–255
+SIZE = (10.5, 14.0)  # pixels from the object's centre to its end
+POSITION = 2.5  # pixels from the picture's centre, each way
+ROTATION = 10.0  # degrees, each way
+CONTRAST = (1.0, 0.4)  # most pictures are near the first
+NOISE = (3.0, 35.0)  # standard deviation, in levels of 0–255; most are near the first
 
 DATASHEET = Datasheet(
     title="pixels10: drawn scenes in ten classes",
@@ -72,13 +72,13 @@ DATASHEET = Datasheet(
 )
 
 
-def draw(  # noqa: PLR0913 - the knobs of an experiment
+def draw(
     num_images: int,
     *,
     seed: int,
     class_prevalence: Mapping[str, float] | Sequence[float] | None = None,
     palette_prevalence: float = 0.5,
-    background_correlation: float = 0.5,
+    background_correlation: float = 0.4,
     contrast_by_palette: Mapping[str, float] | None = None,
     label_noise: float = 0.0,
     num_duplicates: int = 0,
@@ -143,8 +143,8 @@ def draw(  # noqa: PLR0913 - the knobs of an experiment
     )
     light = stream("light", 2)
     factors = attributes["palette"].map(contrasts).to_numpy(np.float32)
-    attributes["contrast"] = between(light[:, 0], *CONTRAST) * factors
-    attributes["noise"] = between(light[:, 1], *NOISE)
+    attributes["contrast"] = between(light[:, 0] * light[:, 0], *CONTRAST) * factors
+    attributes["noise"] = between(light[:, 1] * light[:, 1] * light[:, 1], *NOISE)
     attributes["true_label"] = true_labels
     attributes["duplicate_of"] = np.int64(-1)
     labels = _with_wrong_labels(true_labels, stream("label", 2), label_noise)
@@ -153,7 +153,7 @@ def draw(  # noqa: PLR0913 - the knobs of an experiment
     return _with_duplicates(drawn, stream("duplicate", 2), num_duplicates)
 
 
-KNOBS = tuple(name for name in draw.__kwdefaults__ if name != "split")
+KNOBS = tuple(name for name in (draw.__kwdefaults__ or {}) if name != "split")
 
 
 def load(

@@ -48,19 +48,19 @@ def _ripple(coordinate: Floats) -> Floats:
 
 def sky(canvas: Canvas, pose: Floats, texture: Floats) -> None:
     """Blue above, paler below, with clouds."""
-    blue = _varied(colour(95, 150, 215), pose)
-    _fade(canvas, blue, 0.4 * blue + 0.6 * colour(200, 215, 225))
+    blue = _varied(colour(85, 135, 200), pose)
+    _fade(canvas, blue, 0.4 * blue + 0.6 * colour(180, 195, 205))
     for index in (3, 6):
         x, y = between(pose[index], -16, 16), between(pose[index + 1], -14, 14)
         width = between(pose[index + 2], 4, 9)
-        canvas.ellipse(x, y, width, 0.4 * width, colour(235, 235, 240), 0.6)
-        canvas.ellipse(x + 0.4 * width, y - 2, 0.5 * width, 2.5, colour(235, 235, 240), 0.6)
+        canvas.ellipse((x, y), (width, 0.4 * width), colour(235, 235, 240), 0.6)
+        canvas.ellipse((x + 0.4 * width, y - 2), (0.5 * width, 2.5), colour(235, 235, 240), 0.6)
     canvas.planes += 8 * texture
 
 
 def sea(canvas: Canvas, pose: Floats, texture: Floats) -> None:
     """Water with waves below a horizon."""
-    _fade(canvas, _varied(colour(140, 175, 215), pose), colour(205, 210, 215))
+    _fade(canvas, _varied(colour(125, 160, 195), pose), colour(185, 190, 195))
     horizon = between(pose[3], -9, 0)
     water = _varied(colour(45, 105, 150), pose)
     waves = _ripple(canvas.y * between(pose[4], 0.2, 0.35) + 0.5 * texture) * 14 + 10 * texture
@@ -69,7 +69,7 @@ def sea(canvas: Canvas, pose: Floats, texture: Floats) -> None:
 
 def grass(canvas: Canvas, pose: Floats, texture: Floats) -> None:
     """A meadow under a pale sky."""
-    _fade(canvas, _varied(colour(150, 185, 220), pose), colour(215, 220, 215))
+    _fade(canvas, _varied(colour(130, 165, 200), pose), colour(190, 195, 195))
     horizon = between(pose[3], -15, -3)
     meadow = _varied(colour(100, 150, 65), pose)
     blades = _ripple(canvas.x * 0.37 + canvas.y * 0.11 + texture) * 12 + 14 * texture
@@ -83,17 +83,17 @@ def forest(canvas: Canvas, pose: Floats, texture: Floats) -> None:
     canvas.planes += 22 * texture
     bark = _varied(colour(95, 75, 60), pose[3:])
     for index in (6, 7, 8):
-        canvas.box(between(pose[index], -16, 16), 0, between(pose[9], 0.8, 2.2), 16, bark)
+        canvas.box((between(pose[index], -16, 16), 0), (between(pose[9], 0.8, 2.2), 16), bark)
     floor = between(pose[10], 5, 12)
     canvas.paint(floor - canvas.y, _varied(colour(120, 105, 70), pose) + 12 * texture)
 
 
 def street(canvas: Canvas, pose: Floats, texture: Floats) -> None:
     """Houses with windows behind a road."""
-    _fade(canvas, colour(180, 195, 210), colour(205, 205, 205))
+    _fade(canvas, colour(160, 175, 190), colour(180, 180, 180))
     left = between(pose[6], -8, 8)
     for side, index in ((-1.0, 0), (1.0, 3)):
-        wall = _varied(colour(150, 130, 120), pose[index:])
+        wall = _varied(colour(140, 120, 110), pose[index:])
         roof = between(pose[index + 6], -15, -4)
         canvas.polygon([(left, roof), (left + 32 * side, roof), (left + 32 * side, 16), (left, 16)][
             :: int(side)
@@ -111,11 +111,13 @@ def street(canvas: Canvas, pose: Floats, texture: Floats) -> None:
 
 def indoor(canvas: Canvas, pose: Floats, texture: Floats) -> None:
     """A wall with a picture on it, and the floor."""
-    wall = _varied(colour(190, 170, 140), pose)
+    wall = _varied(colour(170, 150, 125), pose)
     _fade(canvas, wall, wall - 20)
     x, y = between(pose[6], -12, 12), between(pose[7], -13, -4)
-    canvas.box(x, y, between(pose[8], 3, 6), between(pose[9], 3, 5), colour(95, 75, 60))
-    canvas.box(x, y, between(pose[8], 2, 5), between(pose[9], 2, 4), _varied(wall + 25, pose[3:]))
+    canvas.box((x, y), (between(pose[8], 3, 6), between(pose[9], 3, 5)), colour(95, 75, 60))
+    canvas.box(
+        (x, y), (between(pose[8], 2, 5), between(pose[9], 2, 4)), _varied(wall + 25, pose[3:])
+    )
     floor = between(pose[10], 2, 11)
     boards = _ripple(canvas.y * 0.23 + 0.02 * canvas.x) * 8 + 8 * texture
     canvas.paint(floor - canvas.y, _varied(colour(135, 95, 65), pose[3:]) + boards)

@@ -18,6 +18,7 @@ NUM_PIXELS = SIDE * SIDE
 NUM_CHANNELS = 3
 
 Number = float | Floats  # the same for all pictures, or one for each: shape (n, 1)
+Point = tuple[Number, Number]
 
 # Sines are rounded to multiples of 2⁻¹⁴, far coarser than what platforms disagree about.
 _SINES = (np.round(np.sin(np.deg2rad(np.arange(450))) * 2**14) / 2**14).astype(np.float32)
@@ -97,33 +98,27 @@ class Canvas:
         change *= coverage
         self.planes += change
 
-    def ellipse(
-        self, x: Number, y: Number, radius_x: Number, radius_y: Number,
-        paint: Floats, opacity: Number = 1.0,
-    ) -> None:  # fmt: skip
-        """Paint an ellipse around (x, y)."""
-        dx, dy = (self.x - x) / radius_x, (self.y - y) / radius_y
+    def ellipse(self, centre: Point, radii: Point, paint: Floats, opacity: Number = 1.0) -> None:
+        """Paint an upright ellipse."""
+        dx, dy = (self.x - centre[0]) / radii[0], (self.y - centre[1]) / radii[1]
         dx *= dx
         dy *= dy
         dx += dy
-        distance = np.sqrt(dx, out=dx)
-        distance -= 1
-        self.paint(distance * np.minimum(radius_x, radius_y).astype(np.float32), paint, opacity)
+        distance = np.sqrt(dx, out=dx) - 1
+        distance *= np.asarray(np.minimum(radii[0], radii[1]), np.float32)
+        self.paint(distance, paint, opacity)
 
-    def box(
-        self, x: Number, y: Number, half_width: Number, half_height: Number,
-        paint: Floats, opacity: Number = 1.0,
-    ) -> None:  # fmt: skip
-        """Paint an upright rectangle around (x, y)."""
-        dx = np.abs(self.x - x) - half_width
-        dy = np.abs(self.y - y) - half_height
+    def box(self, centre: Point, half_sides: Point, paint: Floats, opacity: Number = 1.0) -> None:
+        """Paint an upright rectangle."""
+        dx = np.abs(self.x - centre[0]) - half_sides[0]
+        dy = np.abs(self.y - centre[1]) - half_sides[1]
         self.paint(np.maximum(dx, dy, out=dx), paint, opacity)
 
     def line(
-        self, start: tuple[Number, Number], end: tuple[Number, Number], radius: Number,
-        paint: Floats, opacity: Number = 1.0,
-    ) -> None:  # fmt: skip
+        self, ends: tuple[Point, Point], radius: Number, paint: Floats, opacity: Number = 1.0
+    ) -> None:
         """Paint a thick line with round ends, ``radius`` being half its width."""
+        start, end = ends
         along_x = np.asarray(end[0] - start[0], np.float32)
         along_y = np.asarray(end[1] - start[1], np.float32)
         square = along_x * along_x + along_y * along_y
@@ -136,15 +131,11 @@ class Canvas:
         dx *= dx
         dy *= dy
         dx += dy
-        distance = np.sqrt(dx, out=dx)
-        distance -= radius
-        self.paint(distance, paint, opacity)
+        self.paint(np.sqrt(dx, out=dx) - radius, paint, opacity)
 
-    def polygon(
-        self, corners: Sequence[tuple[Number, Number]], paint: Floats, opacity: Number = 1.0
-    ) -> None:
+    def polygon(self, corners: Sequence[Point], paint: Floats, opacity: Number = 1.0) -> None:
         """Paint a convex polygon; its corners go round clockwise as seen on the screen."""
-        distance: Floats | None = None
+        distance = np.full_like(self.x, -np.inf)
         for (x1, y1), (x2, y2) in zip(corners, [*corners[1:], corners[0]], strict=True):
             normal_x = np.asarray(y2 - y1, np.float32)
             normal_y = np.asarray(x1 - x2, np.float32)
@@ -153,6 +144,5 @@ class Canvas:
             edge = self.x * normal_x
             edge += self.y * normal_y
             edge -= x1 * normal_x + y1 * normal_y
-            distance = edge if distance is None else np.maximum(distance, edge, out=distance)
-        if distance is not None:
-            self.paint(distance, paint, opacity)
+            np.maximum(distance, edge, out=distance)
+        self.paint(distance, paint, opacity)

@@ -12,14 +12,14 @@ from course_utils.datasets.pixels10.backgrounds import (
     NUM_TEXTURE_NUMBERS,
     smooth_texture,
 )
-from course_utils.datasets.pixels10.canvas import NUM_CHANNELS, SIDE, Canvas, between
+from course_utils.datasets.pixels10.canvas import NUM_CHANNELS, PIXEL_X, SIDE, Canvas, between
 from course_utils.datasets.pixels10.objects import NUM_POSE_NUMBERS, OBJECTS, Paints
 from course_utils.datasets.pixels10.streams import Floats, bits, next_bytes, uniform
 
 # Colours of objects. Both palettes have five of them, equally far apart.
 PALETTES: dict[str, tuple[tuple[int, int, int], ...]] = {
     "A": ((240, 235, 225), (235, 200, 150), (240, 150, 70), (235, 100, 90), (240, 215, 90)),
-    "B": ((45, 45, 55), (45, 65, 130), (85, 55, 120), (30, 95, 105), (75, 85, 110)),
+    "B": ((60, 60, 72), (55, 75, 145), (100, 65, 135), (40, 110, 120), (90, 100, 125)),
 }
 _MARKS: dict[str, tuple[int, int, int]] = {"A": (50, 55, 75), "B": (205, 215, 230)}
 
@@ -47,12 +47,14 @@ def paint_scenes(
     scenery = uniform(seed, f"{stream}/scenery", num_images, NUM_BACKGROUND_NUMBERS)
     texture = uniform(seed, f"{stream}/texture", num_images, NUM_TEXTURE_NUMBERS)
     colours = uniform(seed, f"{stream}/colour", num_images, 8)
+    light = uniform(seed, f"{stream}/shadow", num_images, 2)
     images = np.empty((num_images, SIDE, SIDE, NUM_CHANNELS), np.uint8)
     for name, background, chosen in _alike(labels, attributes["background"].to_numpy()):
         table = attributes.iloc[chosen]
         canvas = Canvas.blank(len(chosen))
         BACKGROUNDS[background](canvas, _columns(scenery[chosen]), smooth_texture(texture[chosen]))
         _paint_object(canvas, name, table, pose[chosen], colours[chosen])
+        _light(canvas, light[chosen])
         images[chosen] = _develop(canvas, table)
     _add_noise(images, attributes["noise"].to_numpy(), bits(seed, f"{stream}/noise"))
     return images
@@ -107,6 +109,13 @@ def _mix_paints(palettes: NDArray[np.object_], colours: Floats) -> Paints:
         mark=_columns(mark),
         second=_columns(second),
     )
+
+
+def _light(canvas: Canvas, numbers: Floats) -> None:
+    """Make pictures brighter or darker, and brighter towards one side; numbers (n, 2)."""
+    level = between(numbers[:, :1], 0.75, 1.15)
+    slope = between(numbers[:, 1:], -0.2, 0.2) * np.float32(2 / SIDE)
+    canvas.planes *= level + slope * PIXEL_X
 
 
 def _develop(canvas: Canvas, table: pd.DataFrame) -> NDArray[np.uint8]:
