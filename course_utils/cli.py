@@ -10,13 +10,13 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 from typer.core import TyperCommand, TyperGroup
 
 console = Console()
 error_console = Console(stderr=True)
+_PLAIN: dict[str, Any] = {"soft_wrap": True, "markup": False, "highlight": False}
 
 
 class _Group(TyperGroup):
@@ -28,7 +28,7 @@ class _Group(TyperGroup):
         except Exception as error:
             if not type(error).__module__.startswith("course_utils."):
                 raise
-            error_console.print(f"[bold red]Error:[/] {escape(str(error))}", soft_wrap=True)
+            error_console.print(f"Error: {error}", **_PLAIN)
             raise typer.Exit(2) from None
 
 
@@ -123,9 +123,9 @@ def lab(
 
     copy = prepare(find_lessons(), folder)
     for name in copy.added:
-        console.print(f"{folder / name}: new", highlight=False)
+        console.print(f"{folder / name}: new", **_PLAIN)
     for name in copy.kept:
-        console.print(f"{folder / name}: yours, left as it is", highlight=False)
+        console.print(f"{folder / name}: yours, left as it is", **_PLAIN)
     if prepare_only:
         return
     first = folder / min(copy.added + copy.kept)
@@ -206,16 +206,15 @@ def run(  # noqa: PLR0917, a command's options
             done.append(one)
     except KeyboardInterrupt:
         stopped = True
-    write_report(done, output)
-    console.print(runs_table(done))
+    if done:
+        write_report(done, output)
+        console.print(runs_table(done))
+        console.print(f"Results: {output / 'index.html'}", **_PLAIN)
     for one in done:
         if one.failure:
-            console.print(
-                f"[bold red]{one.lesson} failed[/] in {escape(str(one.failure))}", soft_wrap=True
-            )
-    console.print(f"Results: {output / 'index.html'}", soft_wrap=True, highlight=False)
+            error_console.print(f"{one.lesson} failed in {one.failure}", **_PLAIN)
     if stopped:
-        console.print(f"Stopped: {len(done)} of {len(assigned)} lessons had ended; no kernel runs.")
+        error_console.print(f"Stopped: {len(done)} of {len(assigned)} lessons had ended.")
         raise typer.Exit(130)
     if any(one.failure for one in done):
         raise typer.Exit(1)
@@ -241,7 +240,7 @@ def notebooks(
         for lesson, one in zip(chosen, runs, strict=True):
             if one.failure or one.executed is None:
                 failed = True
-                error_console.print(f"{lesson}: left as it was; {one.failure}", soft_wrap=True)
+                error_console.print(f"{lesson}: left as it was; {one.failure}", **_PLAIN)
             else:
                 store_outputs(lesson, one.executed)
     if failed:
