@@ -490,15 +490,16 @@ def check_references(
     for key, entry in bibliography.items():
         given = {name.lower() for name, content in entry.fields.items() if content.strip()}
         problems = []
-        if not (given & {"doi", "url", "eprint"} or ("pages" in given and _VENUES & given)):
+        if not (given & set(_PLACES) or ("pages" in given and given & {"journal", "booktitle"})):
             problems.append("it has no DOI, URL, arXiv id (eprint), or journal and pages")
         if key not in used:
             problems.append("nothing cites it")
-        verdicts.append(Verdict(f"references.bib: {key}", not problems, "; ".join(problems)))
+        place = next((entry.fields[name] for name in _PLACES if name in given), "in print")
+        verdicts.append(Verdict(f"references.bib: {key}", not problems, _join(problems or [place])))
     return verdicts
 
 
-_VENUES = {"journal", "booktitle"}
+_PLACES = ("doi", "eprint", "url")
 
 
 def _cited_keys(claims: Collection[Claim]) -> Iterator[str]:
