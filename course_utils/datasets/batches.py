@@ -64,22 +64,28 @@ def read_archive(path: Path, *, images_per_batch: int) -> dict[str, Batch]:
     Raises:
         DatasetError: The archive is damaged, or holds what doesn't belong there.
     """
-    batches: dict[str, Batch] = {}
     try:
-        with (
-            gzip.open(path) as stream,
-            tarfile.open(fileobj=_Limited(stream), mode="r|") as archive,
-        ):
-            for member in archive:
-                name = _check_member(member)
-                if name in NAMES and name not in batches:
-                    content = archive.extractfile(member)
-                    assert content is not None
-                    batches[name] = read_batch(content.read(), images_per_batch=images_per_batch)
+        with gzip.open(path) as unzipped:
+            stream = _Limited(unzipped)
+            with tarfile.open(fileobj=stream, mode="r|") as archive:
+                batches = _read_members(archive, images_per_batch)
+            while stream.read(2**20):  # on to the end, where gzip keeps its checksum
+                pass
     except Exception as error:  # a damaged archive makes tarfile and gzip raise almost anything
         raise DatasetError(f"{path} is damaged or not CIFAR-10's archive: {error}") from error
     if missing := [name for name in NAMES if name not in batches]:
         raise DatasetError(f"{path} isn't CIFAR-10's archive: {FOLDER}/{missing[0]} is missing")
+    return batches
+
+
+def _read_members(archive: tarfile.TarFile, images_per_batch: int) -> dict[str, Batch]:
+    batches = {}
+    for member in archive:
+        name = _check_member(member)
+        if name in NAMES:
+            content = archive.extractfile(member)
+            assert content is not None
+            batches[name] = read_batch(content.read(), images_per_batch=images_per_batch)
     return batches
 
 
