@@ -2,6 +2,7 @@
 
 import ast
 import math
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,17 +41,16 @@ def find_lessons(folder: Path | None = None) -> list[Path]:
     """Find the lessons, ``01_….ipynb``, ``02_….ipynb``, …, in their order.
 
     Args:
-        folder: where to look; by default ``notebooks`` in the working folder, then the lessons
-            that were installed with the package, then the checkout that the package lies in.
+        folder: where to look; by default ``notebooks`` in the working folder, then in the checkout
+            that the package lies in, then the lessons that were installed along with it.
 
     Raises:
         RunError: there are none.
     """
-    package = Path(course_utils.__file__).parent
+    checkout = Path(course_utils.__file__).parent.parent
+    installed = Path(sys.prefix, "share", "pixels-and-people")
     folders = (
-        (folder,)
-        if folder
-        else (Path("notebooks"), package / "lessons", package.parent / "notebooks")
+        [folder] if folder else [place / "notebooks" for place in (Path(), checkout, installed)]
     )
     for place in folders:
         if found := sorted(place.resolve().glob("[0-9][0-9]_*.ipynb")):

@@ -1,0 +1,33 @@
+"""Small lessons for tests of the runs."""
+
+import nbformat
+import pytest
+
+KERNEL = {"name": "python3", "display_name": "Python 3"}
+
+
+def write_notebook(path, *sources, **metadata):
+    """Write a notebook; a source that starts with ``#`` and a space is a Markdown cell.
+
+    The first cell is the parameters cell.
+    """
+    cells = [
+        nbformat.v4.new_markdown_cell(source)
+        if source.startswith("# ")
+        else nbformat.v4.new_code_cell(source)
+        for source in sources
+    ]
+    if cells:
+        cells[0].metadata["tags"] = ["parameters"]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    notebook = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": KERNEL} | metadata)
+    nbformat.write(notebook, path)
+    return path
+
+
+@pytest.fixture
+def make_lesson(tmp_path):
+    def make(name, *sources):
+        return write_notebook(tmp_path / "notebooks" / f"{name}.ipynb", *sources)
+
+    return make
