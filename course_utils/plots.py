@@ -137,11 +137,12 @@ class Plot:
 
 
 def _shrink(png: io.BytesIO) -> bytes:
-    """The same picture with a palette of 256 colours, about a third of the size."""
+    """A third of the bytes: a palette of 256 colours, unless there are photographs to spoil."""
+    picture = Image.open(png).convert("RGB")
+    if picture.getcolors(maxcolors=4096):
+        picture = picture.quantize(dither=Image.Dither.NONE)
     smaller = io.BytesIO()
-    Image.open(png).convert("RGB").quantize(dither=Image.Dither.NONE).save(
-        smaller, format="png", optimize=True
-    )
+    picture.save(smaller, format="png", optimize=True)
     return smaller.getvalue()
 
 
@@ -200,7 +201,8 @@ def samples(data: ImageDataset, *, num_per_class: int = 8) -> Plot:
             top, left = row * (height + gap), column * (width + gap)
             sheet[top : top + height, left : left + width] = data.train.images[index]
     # Every pixel of the images is drawn as a square of whole pixels wherever there is room.
-    left = 0.2 + 0.09 * max(len(name) for name in data.class_names)  # inches
+    longest = max(len(name) for name in data.class_names)
+    left = min(0.2 + 0.09 * longest, WIDTH / 2)  # inches for the names
     scale = min(70, (WIDTH - left) * DPI / num_per_class) / (width + gap)
     rows, columns = np.array(sheet.shape[:2]) * (int(scale) or scale) / DPI
     figure = Figure(figsize=(left + columns, rows))
@@ -452,7 +454,7 @@ def learning_curves(history: "History") -> Plot:
         )
         axes.set_title(measure.capitalize())
         axes.set_xlabel("epoch")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))
         axes.grid(axis="y")
     left.set_ylim(bottom=0)
     right.yaxis.set_major_formatter(_percent_axis())
