@@ -65,11 +65,11 @@ install_venv = { \
 	package=$$($(PYTHON) -c 'import sys; print("python3.%d-venv" % sys.version_info[1])'); \
 	sudo=$$(test "$$(id -u)" -eq 0 || echo sudo); \
 	echo "Python's venv module is incomplete: installing $$package …" >&2; \
-	$$sudo apt-get update -qq && $$sudo apt-get install -y -qq "$$package" || { \
+	$$sudo apt-get update -qq && $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "$$package" || { \
 		echo "That failed. Install $$package (or your system's name for it) and try again." >&2; exit 1; }; }
 
 # pip writes INSTALLER near the end: a package without it was cut short, and pip would keep it.
 define repair
-@for info in $(wildcard .venv/lib/python3*/site-packages/*.dist-info); do \
-	test -e "$$info/INSTALLER" || rm -r "$$info"; done
+@for info in .venv/lib/python3*/site-packages/*.dist-info; do \
+	test -e "$$info/INSTALLER" || rm -rf "$$info"; done
 endef
