@@ -52,20 +52,20 @@ def load(
     Raises:
         DatasetError: No such data set, or it can't be loaded as asked; the message says why.
     """
-    for argument, value, smallest in (
-        ("num_train", num_train, 1),
-        ("num_test", num_test, 1),
-        ("seed", seed, 0),
-        ("image_size", image_size, 1),
-    ):
-        _check_whole_number(argument, value, smallest=smallest)
+    _check_whole_number("seed", seed, smallest=0)
+    numbers = {"num_train": num_train, "num_test": num_test, "image_size": image_size}
+    for argument, value in numbers.items():
+        if value is not None:
+            _check_whole_number(argument, value, smallest=1)
     if name_or_path in NAMES and image_size not in (None, 32):
         raise DatasetError(
             f"{name_or_path} has images of 32×32 pixels: image_size={image_size} works for a "
             "folder or zip only"
         )
     if name_or_path == "pixels10":
-        return _draw_pixels10(num_train, num_test, seed, knobs)
+        from course_utils.datasets import pixels10
+
+        return pixels10.load(num_train=num_train, num_test=num_test, seed=seed, **knobs)
     if knobs:
         raise DatasetError(
             f"{', '.join(knobs)}: only pixels10, whose images are drawn, can vary that; "
@@ -100,16 +100,6 @@ def locate(name_or_path: str | Path) -> str | Path:
     return path.absolute()
 
 
-def _draw_pixels10(
-    num_train: int | None, num_test: int | None, seed: int, knobs: dict[str, Any]
-) -> ImageDataset:
-    from course_utils.datasets import pixels10
-
-    numbers = {"num_train": num_train, "num_test": num_test}
-    given = {name: number for name, number in numbers.items() if number is not None}
-    return pixels10.load(seed=seed, **given, **knobs)
-
-
 def _load_photographs(name_or_path: str | Path, image_size: int | None) -> ImageDataset:
     if name_or_path == "cifar10":
         from course_utils.datasets import cifar10
@@ -121,8 +111,6 @@ def _load_photographs(name_or_path: str | Path, image_size: int | None) -> Image
 
 
 def _check_whole_number(argument: str, value: object, *, smallest: int) -> None:
-    if value is None:
-        return
     is_whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
     if not is_whole or value < smallest:  # type: ignore[operator]
         raise DatasetError(f"{argument} is a whole number of at least {smallest}, not {value!r}")
@@ -143,7 +131,8 @@ def _draw_subset(data: ImageDataset, split: str, number: int | None, seed: int) 
     random = np.random.default_rng([seed, 0 if split == "train" else 1])
     shuffled = random.permutation(len(whole))
     labels = whole.labels[shuffled]
-    # The k-th of a class's n images comes at k/n of the way through the whole split.
+    # Of the n images of a class, taken in turn, the k-th (from 0) is placed at k/n: the first ones
+    # of each class come first, and any beginning of the queue has classes in their proportions.
     place = np.empty(len(whole))
     for label in range(len(data.class_names)):
         members = np.flatnonzero(labels == label)

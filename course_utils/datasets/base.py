@@ -92,7 +92,7 @@ class ImageDataset:
         height, width = self.train.images.shape[1:3]
         return (
             f"{self.name}: {len(self.train):,} training and {len(self.test):,} test images, "
-            f"{height}×{width} pixels, {len(self.class_names)} classes"
+            f"{width}×{height} pixels, {len(self.class_names)} classes"
         )
 
     def __repr__(self) -> str:

@@ -173,7 +173,7 @@ def _walk(path: Path) -> Iterator[Path]:
     for split in _SPLITS:
         if not (path / split).is_dir():
             continue
-        for class_folder in (path / split).iterdir():
+        for class_folder in filter(Path.is_dir, (path / split).iterdir()):
             for folder, _, names in os.walk(class_folder, onerror=stop):
                 for name in names:
                     found = (Path(folder) / name).relative_to(path)
