@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import tempfile
+import time
 import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -94,6 +95,7 @@ def load(key: str, decode: Callable[[], Decoded]) -> Stored:
 
 def _create(entry: Path, decode: Callable[[], Decoded]) -> None:
     entry.parent.mkdir(parents=True, exist_ok=True)
+    _remove_abandoned(entry.parent)
     with tempfile.TemporaryDirectory(prefix=".unfinished-", dir=entry.parent) as scratch:
         unfinished = Path(scratch) / entry.name
         unfinished.mkdir()
@@ -103,6 +105,13 @@ def _create(entry: Path, decode: Callable[[], Decoded]) -> None:
         except OSError:
             if not entry.exists():  # else another process was quicker
                 raise
+
+
+def _remove_abandoned(parent: Path) -> None:
+    """Delete what processes that were killed more than a day ago had begun to write."""
+    for unfinished in parent.glob(".unfinished-*"):
+        if unfinished.stat().st_mtime < time.time() - 24 * 3600:
+            shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def _remove(entry: Path) -> None:

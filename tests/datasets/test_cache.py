@@ -84,6 +84,16 @@ def test_another_process_was_quicker(folders):
     assert entries(folders) == ["key-v1"]
 
 
+def test_what_a_killed_process_left_is_removed_in_time(folders):
+    old, young = (folders / "cache" / f".unfinished-{age}" for age in ("old", "young"))
+    for folder in (old, young):
+        folder.mkdir(parents=True)
+    (old / "train_images.npy").write_bytes(b"begun")
+    os.utime(old, (0, 0))
+    cache.load("key", decoded)
+    assert sorted(entries(folders)) == [".unfinished-young", "key-v1"]
+
+
 @pytest.mark.parametrize("obstacle", ["file", "read-only"])
 def test_without_a_cache_images_stay_in_memory(folders, obstacle):
     if obstacle == "file":
