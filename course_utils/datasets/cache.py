@@ -13,6 +13,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -110,8 +111,9 @@ def _create(entry: Path, decode: Callable[[], Decoded]) -> None:
 def _remove_abandoned(parent: Path) -> None:
     """Delete what processes that were killed more than a day ago had begun to write."""
     for unfinished in parent.glob(".unfinished-*"):
-        if unfinished.stat().st_mtime < time.time() - 24 * 3600:
-            shutil.rmtree(unfinished, ignore_errors=True)
+        with suppress(FileNotFoundError):  # its process has just finished
+            if unfinished.stat().st_mtime < time.time() - 24 * 3600:
+                shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def _remove(entry: Path) -> None:

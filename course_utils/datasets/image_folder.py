@@ -302,14 +302,14 @@ def _size(shape: tuple[int, ...]) -> str:
 def _datasheet(name: str) -> Datasheet:
     """What the course can't know, asked of those who brought the pictures."""
     return Datasheet(
-        title=f"{name}, pictures of your own",
-        source="unknown to the course. Who made these pictures, where and for what purpose, and "
+        title=f"{name}: pictures of your own",
+        source="Unknown to the course. Who made these pictures, where and for what purpose, and "
         "who gave them their labels?",
-        consent="unknown to the course. Did those who made them, and everybody who can be seen in "
+        consent="Unknown to the course. Did those who made them, and everybody who can be seen in "
         "them, agree to this use, and how could they take that back?",
-        license="unknown to the course. On what terms may you use the pictures and pass them on?",
+        license="Unknown to the course. On what terms may you use the pictures and pass them on?",
         known_faults=(
-            "unknown to the course. Who or what is rare or missing, which labels are doubtful, "
+            "Unknown to the course. Who or what is rare or missing, which labels are doubtful, "
             "and which pictures are in both train and test?",
         ),
         citations=(
