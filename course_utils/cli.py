@@ -7,6 +7,7 @@ from enum import StrEnum
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import quote
 
 import typer
 from rich.console import Console
@@ -128,10 +129,13 @@ def lab(
         console.print(f"{folder / name}: yours, left as it is", **_PLAIN)
     if prepare_only:
         return
-    first = folder / min(copy.added + copy.kept)
+    first = quote(min(copy.added + copy.kept))
+    command = [
+        *(sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={folder.resolve()}"),
+        *(f"--LabApp.default_url=/lab/tree/{first}", *(jupyter_options or [])),
+    ]
     sys.stdout.flush()
     # JupyterLab takes this process's place, so Ctrl-C reaches it and nothing else.
-    command = [sys.executable, "-m", "jupyterlab", str(first), *(jupyter_options or [])]
     os.execv(sys.executable, command)  # noqa: S606
 
 

@@ -76,11 +76,11 @@ def results_csv(records: Iterable[tuple[str, Record]]) -> str:
         records: the name of the lesson and the record, for each record.
     """
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
+    writer = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
     writer.writerow(COLUMNS)
     for lesson, record in records:
-        value = _write_value(record.value)
-        low, high = ("" if end is None else repr(end) for end in (record.low, record.high))
+        value = _mark_text(record.value) if isinstance(record.value, str) else record.value
+        low, high = ("" if end is None else end for end in (record.low, record.high))
         writer.writerow([_escape(lesson), record.name, value, low, high, _escape(record.text)])
     return text.getvalue()
 
@@ -115,9 +115,8 @@ def _read_row(row: list[str]) -> tuple[str, Record]:
     return _unescape(lesson), Record(name, _read_value(value), low_end, high_end, _unescape(text))
 
 
-def _write_value(value: float | str) -> str:
-    if not isinstance(value, str):
-        return repr(value)
+def _mark_text(value: str) -> str:
+    """Escape a text value so that it is read back as a text, even if it looks like a number."""
     escaped = _escape(value)
     return escaped if isinstance(_read_value(escaped), str) else f"'{escaped}"
 

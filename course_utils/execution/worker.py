@@ -12,7 +12,7 @@ from pathlib import Path
 import nbformat
 
 from course_utils.execution.files import write_text
-from course_utils.execution.lessons import Value, read_notebook
+from course_utils.execution.lessons import RunError, Value, read_notebook
 
 _ERROR_MARKER = "papermill-error-cell-tag"  # of the cells that papermill adds around a failure
 
@@ -79,7 +79,11 @@ def work(connection: Connection, task: Task) -> None:
         for stream in (1, 2):
             os.dup2(log.fileno(), stream)
     with suppress(KeyboardInterrupt, BrokenPipeError):
-        connection.send(Finished(_execute(connection, task)))
+        try:
+            error = _execute(connection, task)
+        except RunError as failure:
+            error = str(failure)
+        connection.send(Finished(error))
 
 
 def _execute(connection: Connection, task: Task) -> str:

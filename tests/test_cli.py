@@ -1,0 +1,250 @@
+"""The `course` command, as it is typed."""
+
+import json
+import os
+import re
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+import requests
+from typer.testing import CliRunner
+
+from course_utils.cli import app
+
+COURSE = [sys.executable, "-m", "course_utils.cli"]
+COMMANDS = ["check", "lab", "download", "run", "notebooks", "results", "claims", "bench"]
+RECORDS = "from course_utils import record\nrecord('n', n, interval=(0, 9))"
+
+
+@pytest.fixture
+def course(tmp_path, monkeypatch):
+    """Run the command in a folder of its own."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments):
+        return CliRunner().invoke(app, list(map(str, arguments)), env={"COLUMNS": "200"})
+
+    return run
+
+
+def all_files(folder):
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+def wait_until(condition, *, seconds=60.0):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "nothing happened"
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_with_examples(course, command):
+    result = course(command, "--help")
+    assert result.exit_code == 0
+    assert re.search(rf"Examples\s+course {command}\b", result.output)
+
+
+def test_starting_the_command_imports_nothing_heavy():
+    code = (
+        "import sys, course_utils.cli\n"
+        "print(sorted({'tensorflow', 'keras', 'pandas', 'numpy', 'matplotlib', 'IPython',"
+        " 'papermill', 'nbformat', 'nbconvert'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+def test_lessons_run_and_their_results_are_printed_again(course, make_lesson, tmp_path):
+    make_lesson("01_first", "n = 3", RECORDS)
+    make_lesson("02_second", "n = 4\nk = 1", "# Part two", "1 / (k - 1)", RECORDS)
+    make_lesson("03_third", "k = 1", "print(k)")
+    ran = course("run", "-p", "n", "5", "--output", "out")
+    assert ran.exit_code == 1
+    assert "n: 5 (0–9)" in ran.output
+    assert "02_second failed in cell 4 of 5, “Part two”: ZeroDivisionError" in ran.output
+    assert all_files(tmp_path / "out") == {
+        "index.html",
+        "results.csv",
+        *(f"{name}.{kind}" for name in ("01_first", "03_third") for kind in ("ipynb", "html")),
+        *(f"02_second.{kind}" for kind in ("ipynb", "html", "log")),
+    }
+    row = {"lesson": "01_first", "name": "n", "value": 5, "low": 0.0, "high": 9.0}
+    text = {"text": "5 (0–9)"}
+    assert json.loads(course("results", "out", "--format", "json").output) == [row | text]
+    printed = course("results", "out", "--format", "csv").output
+    assert printed == (tmp_path / "out" / "results.csv").read_text()
+    assert "5 (0–9)" in course("results", "out").output
+
+
+def test_the_latest_run_is_the_default(course, make_lesson):
+    assert course("results").exit_code == 2
+    make_lesson("01_first", "n = 3", RECORDS)
+    ran = course("run")
+    assert ran.exit_code == 0
+    assert re.search(r"Results: runs/[\d_-]+/index\.html", ran.output)
+    assert "01_first,n,3" in course("results", "--format", "csv").output.replace('"', "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["-p", "epochs", "3"], "no lesson to be run knows a parameter 'epochs'; known are "),
+        (["-p", "n", "abc"], "parameter n: 'abc' is not a whole number (default 3; how many)"),
+        (["-p", "n", "-0.5"], "parameter n: '-0.5' is not a whole number"),
+        (["-p", "n"], "two words"),
+        (["--dataset", "nonsense"], "known names are pixels10 and cifar10"),
+        (["-p", "dataset", "nonsense"], "known names are pixels10 and cifar10"),
+        (["--dataset", "pixels10", "-p", "dataset", "pixels10"], "twice"),
+        (["7"], "there are 01_first"),
+        (["--output", "notebooks"], "choose another"),
+    ],
+)
+def test_what_cannot_work_is_refused_before_anything_starts(
+    course, make_lesson, tmp_path, arguments, message
+):
+    make_lesson("01_first", "n = 3  # how many\ndataset = 'pixels10'", "print(n)")
+    before = all_files(tmp_path)
+    result = course("run", *arguments)
+    assert result.exit_code == 2
+    assert message in " ".join(result.output.replace("│", " ").split())
+    assert "Traceback" not in result.output
+    assert all_files(tmp_path) == before
+
+
+@pytest.mark.parametrize(
+    ("stop", "busy"),
+    [(signal.SIGINT, "while True: pass"), (signal.SIGTERM, "import time; time.sleep(600)")],
+)
+def test_a_run_that_is_stopped_leaves_no_kernel_and_no_half_written_file(
+    make_lesson, tmp_path, stop, busy
+):
+    make_lesson("01_first", "n = 3", RECORDS)
+    make_lesson("02_second", "n = 3", f"open('started', 'w').close()\n{busy}")
+    make_lesson("03_third", "n = 3")
+    process = subprocess.Popen(
+        [*COURSE, "run", "--output", "out"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    wait_until((tmp_path / "started").exists)
+    family = psutil.Process(process.pid).children(recursive=True)
+    assert any("ipykernel_launcher" in member.cmdline() for member in family)
+    process.send_signal(stop)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Stopped: 1 of 3 lessons had ended." in output
+    assert "Traceback" not in output
+    assert psutil.wait_procs(family, timeout=5)[1] == []
+    assert all_files(tmp_path / "out") == {
+        "01_first.ipynb",
+        "01_first.html",
+        "index.html",
+        "results.csv",
+    }
+
+
+def test_notebooks_stores_outputs_in_the_lessons_that_work(course, make_lesson):
+    good = make_lesson("01_first", "n = 3", "print(n)")
+    bad = make_lesson("02_second", "n = 3", "print(n)\n1 / 0")
+    before = bad.read_bytes()
+    result = course("notebooks")
+    assert result.exit_code == 1
+    assert "02_second.ipynb: left as it was; cell 2 of 2" in result.output
+    assert bad.read_bytes() == before
+    assert json.loads(good.read_text())["cells"][1]["outputs"][0]["text"] == ["3\n"]
+    assert {path.name for path in good.parent.iterdir()} == {good.name, bad.name}
+
+
+def test_check_reports_what_is_there(course):
+    result = course("check")
+    assert result.exit_code == 0
+    for subject in ("Python", "Packages", "Memory", "CIFAR-10", "Jupyter", "TensorFlow"):
+        assert subject in result.output
+    assert "imported in" in result.output
+
+
+def test_download_knows_its_names(course):
+    assert course("download", "pixels10").exit_code == 0
+    result = course("download", "cifar100")
+    assert result.exit_code == 2
+    assert "known are pixels10 and cifar10" in result.output
+
+
+def test_claims_without_essays_is_one_clear_line(course, make_lesson):
+    make_lesson("01_first", "n = 3")
+    result = course("claims")
+    assert result.exit_code == 2
+    assert "has no folder 'essays'" in result.output
+
+
+def test_bench_prints_and_writes_what_it_measured(course, tmp_path):
+    result = course("bench", "start", "--json", "bench.json")
+    assert result.exit_code == 0
+    written = json.loads((tmp_path / "bench.json").read_text())
+    assert {one["name"] for one in written["measurements"]} == {
+        "import course_utils",
+        "course --help",
+    }
+    assert all(one["value"] > 0 for one in written["measurements"])
+    assert written["machine"].split()[1] == "cores,"
+    assert "≤ 0.2 s" in result.output
+
+
+def test_lab_prepares_the_copies_and_keeps_a_learners_work(course, make_lesson, tmp_path):
+    make_lesson("01_first", "n = 3", "### BEGIN SOLUTION\nSECRET\n### END SOLUTION")
+    result = course("lab", "--prepare-only", "--folder", "mine")
+    assert result.exit_code == 0
+    assert "mine/01_first.ipynb: new" in result.output
+    mine = tmp_path / "mine" / "01_first.ipynb"
+    assert "SECRET" not in mine.read_text()
+    mine.write_text("my own work")
+    assert "yours, left as it is" in course("lab", "--prepare-only", "--folder", "mine").output
+    assert mine.read_text() == "my own work"
+
+
+def test_lab_serves_the_copies_and_stops_on_ctrl_c(make_lesson, tmp_path):
+    make_lesson("01_first", "n = 3")
+    token = secrets.token_hex()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    options = ["--no-browser", f"--port={port}", "--port-retries=0", "--allow-root"]
+    process = subprocess.Popen(
+        [*COURSE, "lab", "--", *options, "--ServerApp.answer_yes=True"],
+        cwd=tmp_path,
+        env=os.environ | {"JUPYTER_TOKEN": token, "JUPYTER_RUNTIME_DIR": str(tmp_path / "run")},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    address = f"http://127.0.0.1:{port}/api"
+    headers = {"Authorization": f"token {token}"}
+
+    def answers():
+        assert process.poll() is None, process.stdout.read()
+        try:
+            return requests.get(f"{address}/status", headers=headers, timeout=5).ok
+        except requests.ConnectionError:
+            return False
+
+    try:
+        wait_until(answers)
+        assert requests.get(f"{address}/contents", timeout=5).status_code == 403
+        listed = requests.get(f"{address}/contents", headers=headers, timeout=5).json()
+        assert [entry["name"] for entry in listed["content"]] == ["01_first.ipynb"]
+        process.send_signal(signal.SIGINT)
+        output, _ = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert "/lab/tree/01_first.ipynb" in output
+    assert Path(tmp_path / "my-lessons" / "01_first.ipynb").exists()

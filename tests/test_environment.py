@@ -1,0 +1,58 @@
+"""The report about the environment says what is there and what to do."""
+
+import json
+
+import pytest
+
+from course_utils import environment
+
+
+def test_a_kernel_of_another_python_is_found_out(tmp_path, monkeypatch):
+    assert environment.check_jupyter().status == "OK"
+    spec = {"argv": ["/elsewhere/python", "-m", "ipykernel_launcher"], "display_name": "Other"}
+    folder = tmp_path / "kernels" / "python3"
+    folder.mkdir(parents=True)
+    (folder / "kernel.json").write_text(json.dumps(spec))
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))
+    finding = environment.check_jupyter()
+    assert finding.status == "missing"
+    assert finding.found == "kernel python3 starts /elsewhere/python"
+    assert "ipykernel install" in finding.advice
+
+
+def test_a_tensorflow_that_cannot_be_imported_is_found_out(tmp_path, monkeypatch):
+    (tmp_path / "tensorflow.py").write_text("raise ImportError('Illegal instruction')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    finding = environment.check_tensorflow()
+    assert finding.status == "missing"
+    assert finding.found == "ImportError: Illegal instruction"
+
+
+def test_all_packages_are_there():
+    assert environment.check_packages().status in ("OK", "note")
+
+
+@pytest.mark.parametrize(("setting", "status"), [("1", "OK"), ("0", "note")])
+def test_a_slow_setting_is_noted(monkeypatch, setting, status):
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", setting)
+    assert environment.check_cores().status == status
+
+
+def test_a_cache_that_is_not_there_yet_can_be_made(tmp_path, monkeypatch):
+    monkeypatch.setenv("COURSE_CACHE", str(tmp_path / "new" / "cache"))
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    findings = list(environment.check_folders())
+    assert {finding.status for finding in findings} == {"OK"}
+    assert str(tmp_path / "new" / "cache") in findings[1].found
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_photographs_that_are_missing_come_with_the_command(tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    finding = environment.check_photographs()
+    assert finding.status == "note"
+    assert "course download cifar10" in finding.advice
+
+
+def test_there_is_at_least_some_of_a_core():
+    assert environment.num_cores() > 0
