@@ -4,6 +4,7 @@
 settings. Only environment variables are touched: nothing heavy is imported here.
 """
 
+import logging
 import os
 import tempfile
 from collections.abc import Iterator
@@ -46,3 +47,5 @@ def quiet_startup() -> Iterator[None]:
         finally:
             os.dup2(stderr, 2)
             os.close(stderr)
+    # It also warns of slow re-tracing whenever a few networks are trained in a row, as labs do.
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)

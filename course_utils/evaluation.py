@@ -7,7 +7,7 @@ the luck of training.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from html import escape
 from math import isfinite
 from typing import TYPE_CHECKING, Any, SupportsFloat
@@ -134,6 +134,24 @@ def paired_difference(first: ArrayLike, second: ArrayLike) -> Estimate:
             f"got {a.shape} and {b.shape} values"
         )
     return over_seeds(a - b)
+
+
+def summarise_seeds(table: pd.DataFrame, *, by: str, column: str) -> pd.DataFrame:
+    """Mean and interval over seeds of each condition of an experiment.
+
+    Args:
+        table: one row per condition and seed.
+        by: the column that names the condition.
+        column: the column of results.
+
+    Returns:
+        One row per condition, in order of appearance: ``by``, ``value``, ``low`` and ``high``.
+    """
+    rows = []
+    for condition, part in table.groupby(by, sort=False):
+        estimate = over_seeds(part[column])
+        rows.append({by: condition, **asdict(estimate)})
+    return pd.DataFrame(rows)
 
 
 def _check_trials(successes: int, trials: int) -> None:

@@ -1036,39 +1036,3 @@ def _intervals_summary(
 
 
 @_style()
-def shifted_predictions(table: pd.DataFrame) -> Plot:
-    """The probability of the true class while the picture is shifted, for kinds of pooling.
-
-    Args:
-        table: columns ``pooling``, ``shift`` (pixels) and ``probability``; rows that share pooling
-            and shift are averaged.
-    """
-    curves = table.pivot_table("probability", index="pooling", columns="shift", sort=False)
-    curves = curves.sort_index(axis="columns")
-    figure = _figure(3.8)
-    axes = figure.subplots()
-    for (pooling, curve), look in zip(curves.iterrows(), _looks(len(curves)), strict=True):
-        axes.plot(
-            curve.index,
-            curve,
-            color=look.color,
-            linestyle=look.line,
-            marker=look.marker,
-            label=pooling,
-        )
-    axes.set_ylim(0, 1.02)
-    axes.yaxis.set_major_formatter(_percent_axis())
-    axes.set_ylabel("probability of the true class")
-    axes.set_xlabel("shift in pixels")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.grid(axis="y")
-    figure.legend(title="pooling", loc="outside right center")
-    swings = curves.max(axis=1) - curves.min(axis=1)
-    told = [f"{percentage(swing)} ({pooling})" for pooling, swing in swings.sort_values().items()]
-    return Plot(
-        figure,
-        alt="Line chart of the probability of the true class against the shift in pixels, for "
-        f"{_listing([str(name) for name in curves.index])} pooling.",
-        summary=f"Between the best and the worst shift the probability changes by {_listing(told)} "
-        "points.",
-    )

@@ -16,6 +16,7 @@ from course_utils.evaluation import (
     newcombe,
     over_seeds,
     paired_difference,
+    summarise_seeds,
     wilson,
     within,
 )
@@ -345,3 +346,14 @@ def test_evaluate_needs_test_images_and_fitting_classes(model, data):
     )
     with pytest.raises(ValueError, match=r"\(20, 4\).*got \(20, 3\)"):
         evaluate(model, four)
+
+
+def test_seeds_are_summarised_by_condition_in_order_of_appearance():
+    table = pd.DataFrame(
+        {"pooling": ["max", "blur"] * 2, "seed": [0, 0, 1, 1], "share": [0.5, 0.9, 0.7, 0.8]}
+    )
+    summary = summarise_seeds(table, by="pooling", column="share")
+    assert list(summary.pooling) == ["max", "blur"]
+    assert summary.value.to_list() == pytest.approx([0.6, 0.85])
+    expected = over_seeds([0.9, 0.8])
+    assert (summary.low[1], summary.high[1]) == (expected.low, expected.high)

@@ -71,17 +71,6 @@ def make_history(accuracy, val_accuracy):
     )
 
 
-def make_shifts(**swings):
-    """The probability falls by the given amount at every odd shift."""
-    return pd.DataFrame(
-        [
-            {"pooling": pooling, "shift": shift, "probability": 0.9 - swing * (shift % 2)}
-            for pooling, swing in swings.items()
-            for shift in range(-2, 3)
-        ]
-    )
-
-
 def make_estimates():
     rows = []
     for company, errors in {"X": (30, 2), "Y": (12, 9)}.items():
@@ -139,7 +128,6 @@ def all_plots(data, evaluation, model):
             xlabel="error rate",
             reference=0.1,
         ),
-        "shifted_predictions": plots.shifted_predictions(make_shifts(max=0.4, blur=0.1)),
     }
 
 
@@ -205,9 +193,11 @@ def test_series_differ_without_colour():
 
 
 def test_more_series_than_can_be_told_apart_are_refused():
-    shifts = make_shifts(**{f"pooling {number}": 0.1 for number in range(6)})
+    table = pd.DataFrame(
+        {"company": list("abcdef"), "group": "all", "value": 0.2, "low": 0.1, "high": 0.3}
+    )
     with pytest.raises(ValueError, match="at most 5 series"):
-        plots.shifted_predictions(shifts)
+        plots.intervals(table, label="group", series="company", title="Errors", xlabel="error")
 
 
 @pytest.fixture
@@ -444,10 +434,3 @@ def test_intervals_say_what_overlaps_and_what_leaves_the_reference_out():
         plots.intervals(table, label="pooling", **words)
     with pytest.raises(ValueError, match="needs rows"):
         plots.intervals(table.head(0), label="group", **words)
-
-
-def test_shifted_predictions_rank_the_poolings_by_their_swing():
-    summary = plots.shifted_predictions(make_shifts(max=0.4, blur=0.1)).summary
-    assert "10.0 (blur) and 40.0 (max) points" in summary
-    summary = plots.shifted_predictions(make_shifts(max=0.1, blur=0.4)).summary
-    assert "10.0 (max) and 40.0 (blur) points" in summary

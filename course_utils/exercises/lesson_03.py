@@ -63,8 +63,8 @@ def worst_class(answer: Any) -> str:
 
 CHECKS = {
     "3.1": step,
-    "3.2": accuracy,
-    "3.3": best_epoch,
+    "3.2": best_epoch,
+    "3.3": accuracy,
     "3.4": num_pictures,
     "3.5": worst_class,
 }

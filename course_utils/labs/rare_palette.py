@@ -10,8 +10,9 @@ from itertools import product
 import pandas as pd
 from tqdm.auto import tqdm
 
-from course_utils import datasets, models, training
+from course_utils import datasets
 from course_utils.evaluation import evaluate
+from course_utils.labs import miniature
 from course_utils.progress import is_watched
 
 
@@ -22,7 +23,6 @@ def measure(
     num_train: int,
     num_test: int,
     palette_prevalences: Iterable[float] = (0.5, 0.05),
-    width: float = 0.25,
 ) -> pd.DataFrame:
     """Train on pixels10 with palette B at each prevalence, test with both palettes equally common.
 
@@ -32,7 +32,6 @@ def measure(
         num_train: training pictures, whatever the prevalence.
         num_test: test pictures, half of each palette.
         palette_prevalences: shares of palette B among the training pictures.
-        width: multiplies the classic network's filters and units.
 
     Returns:
         One row per prevalence and seed: ``palette_prevalence``, ``seed``, ``accuracy_A``,
@@ -48,8 +47,7 @@ def measure(
             seed=seed,
             palette_prevalence=prevalence,
         )
-        model = models.build("classic", seed=seed, width=width)
-        training.fit(model, data, epochs=epochs, seed=seed, progress=False)
+        model = miniature.train(data, seed=seed, epochs=epochs)
         by_palette = evaluate(model, data, group="palette").by_group
         assert by_palette is not None  # evaluate() always groups
         accuracy = by_palette.accuracy

@@ -12,9 +12,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
-from course_utils import models, training
+from course_utils import models
 from course_utils.datasets.base import ImageDataset
 from course_utils.evaluation import evaluate
+from course_utils.labs import miniature
 from course_utils.progress import is_watched
 
 
@@ -25,9 +26,8 @@ def measure(
     epochs: int,
     poolings: Iterable[models.Pooling] = models.POOLINGS,
     max_shift: int = 3,
-    width: float = 0.25,
 ) -> pd.DataFrame:
-    """Train the classic network with each kind of pooling and shift its test pictures.
+    """Train a miniature network with each kind of pooling and shift its test pictures.
 
     Args:
         data: what to train and test on.
@@ -36,7 +36,6 @@ def measure(
         epochs: passes over the training pictures.
         poolings: the kinds of pooling to compare.
         max_shift: the largest shift in each direction, in pixels.
-        width: multiplies the network's filters and units; a quarter trains many times faster.
 
     Returns:
         One row per pooling and seed: ``pooling``, ``seed``, ``shift_consistency``, ``accuracy``
@@ -45,15 +44,7 @@ def measure(
     rows = []
     runs = list(product(poolings, seeds))
     for pooling, seed in tqdm(runs, desc="pooling × seed", disable=not is_watched()):
-        model = models.build(
-            "classic",
-            pooling=pooling,
-            seed=seed,
-            width=width,
-            num_classes=len(data.class_names),
-            image_shape=data.train.images.shape[1:],
-        )
-        training.fit(model, data, epochs=epochs, seed=seed, progress=False)
+        model = miniature.train(data, seed=seed, pooling=pooling, epochs=epochs)
         generator = np.random.default_rng(seed)
         first, second = (
             model.predict(

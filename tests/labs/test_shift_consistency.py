@@ -45,9 +45,7 @@ def test_a_shift_larger_than_the_picture_is_refused():
 
 def test_one_row_for_each_pooling_and_seed():
     data = datasets.load("pixels10", num_train=60, num_test=40)
-    table = shift_consistency.measure(
-        data, seeds=[0, 1], epochs=1, poolings=["max", "blur"], width=0.05
-    )
+    table = shift_consistency.measure(data, seeds=[0, 1], epochs=1, poolings=["max", "blur"])
     assert list(table.pooling) == ["max", "max", "blur", "blur"]
     assert list(table.seed) == [0, 1, 0, 1]
     assert table.shift_consistency.between(0, 1).all()
@@ -56,7 +54,5 @@ def test_one_row_for_each_pooling_and_seed():
 
 def test_without_a_shift_every_network_is_consistent():
     data = datasets.load("pixels10", num_train=60, num_test=40)
-    table = shift_consistency.measure(
-        data, seeds=[0], epochs=1, poolings=["max"], max_shift=0, width=0.05
-    )
+    table = shift_consistency.measure(data, seeds=[0], epochs=1, poolings=["max"], max_shift=0)
     assert table.shift_consistency.item() == 1
