@@ -26,7 +26,8 @@ def is_compared(cell):
     """Whether nbval compares anything of this cell's output, by nbval's own reading of the cell."""
     options = dict(plugin.find_metadata_tags(cell.metadata) or ())
     options |= dict(plugin.find_comment_markers(cell.source))
-    if options.get("skip") or not options.get("check", True):
+    was_run = cell.execution_count is not None
+    if not was_run or options.get("skip") or not options.get("check", True):
         return False
     return any(
         output.output_type == "stream" or set(output.get("data", {})) - NEVER_COMPARED
