@@ -191,9 +191,9 @@ def run(  # noqa: PLR0917, a command's options
 ) -> None:
     """Run lessons without a browser and collect their results."""
     from course_utils.execution.lessons import assign_parameters, find_lessons, select
-    from course_utils.execution.report import write_report
+    from course_utils.execution.report import read_results, write_report
     from course_utils.execution.runs import new_run_folder
-    from course_utils.execution.terminal import run_with_progress, runs_table
+    from course_utils.execution.terminal import format_results, run_with_progress, runs_table
 
     given = [_split_pair(pair) for pair in parameters or []]
     if dataset is not None:
@@ -212,6 +212,7 @@ def run(  # noqa: PLR0917, a command's options
         stopped = True
     if done:
         write_report(done, output)
+        console.print(format_results(read_results(output), style=Format.table))
         console.print(runs_table(done))
         console.print(f"Results: {output / 'index.html'}", **_PLAIN)
     for one in done:

@@ -14,7 +14,7 @@ from rich.progress import (
     TextColumn,
     TimeElapsedColumn,
 )
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from course_utils.execution.lessons import Value
@@ -75,15 +75,12 @@ def _show_cell(progress: Progress, task: TaskID, cell: Started) -> None:
 
 
 def runs_table(runs: Sequence[LessonRun]) -> Table:
-    """Show lessons with their status, time, peak memory and results."""
-    table = Table("lesson", "status", "time", "peak memory", "results", show_lines=True)
+    """Show lessons with their status, time and peak memory."""
+    table = Table("lesson", "status", "time", "peak memory")
     for run in runs:
+        status = Text(run.status, style="bold red" if run.failure else "green")
         table.add_row(
-            run.lesson,
-            Text(run.status, style="bold red" if run.failure else "green"),
-            format_seconds(run.seconds),
-            format_memory(run.peak_memory),
-            Text("\n".join(f"{record.name}: {record.text}" for record in run.records)),
+            run.lesson, status, format_seconds(run.seconds), format_memory(run.peak_memory)
         )
     return table
 
@@ -103,7 +100,7 @@ def format_results(results: Sequence[tuple[str, Record]], *, style: str) -> Tabl
             for lesson, record in results
         ]
         return json.dumps(rows, indent=2, ensure_ascii=False)
-    table = Table("lesson", "result", "value")
+    table = Table("lesson", Column("result", overflow="fold"), Column("value", overflow="fold"))
     for lesson, record in results:
         table.add_row(lesson, record.name, Text(record.text))
     return table
