@@ -1033,6 +1033,3 @@ def _intervals_summary(
             f"; {apart} of {_plural(len(table), 'interval')} leave {_percent(reference)} out"
         )
     return sentence + "."
-
-
-@_style()
