@@ -71,6 +71,23 @@ def build(
     return keras.Sequential([image, *stack], name=name)
 
 
+def initialise(model: keras.Model, *, seed: int) -> None:
+    """Give a network from :func:`build` the weights that it would have been built with.
+
+    Args:
+        model: changed in place: its weights and the state of its dropout layers.
+        seed: fixes both, as in :func:`build`.
+    """
+    seeds = _seeds(seed)
+    for layer in model.layers:
+        if isinstance(layer, layers.Dropout):
+            layer.seed_generator.state.assign(keras.random.SeedGenerator(next(seeds)).state)
+        elif isinstance(layer, layers.Conv2D | layers.Dense):
+            initializer = keras.initializers.GlorotUniform(next(seeds))
+            layer.kernel.assign(initializer(layer.kernel.shape))
+            layer.bias.assign(keras.ops.zeros_like(layer.bias))
+
+
 def _seeds(seed: int) -> Iterator[int]:
     """An endless stream of seeds, one for each random layer, fixed by ``seed``."""
     generator = np.random.default_rng(seed)

@@ -73,6 +73,17 @@ def test_the_seed_fixes_weights_and_dropout():
     assert not np.array_equal(one, three)
 
 
+@pytest.mark.parametrize("pooling", models.POOLINGS)
+def test_initialising_gives_what_building_gives(pooling):
+    model = models.build("classic", pooling=pooling, width=0.1, seed=1)
+    expected = models.build("classic", pooling=pooling, width=0.1, seed=2)
+    model.set_weights([weight + 1 for weight in model.get_weights()])
+    model(np.zeros((1, 32, 32, 3), np.uint8), training=True)  # moves dropout's random state
+    models.initialise(model, seed=2)
+    for one, other in zip(model.variables, expected.variables, strict=True):
+        np.testing.assert_array_equal(one.numpy(), other.numpy())
+
+
 def test_scaling_is_the_models_first_layer():
     model = models.build("classic", width=0.1)
     scaled = np.asarray(model.layers[0](np.full((1, 2, 2, 3), 255, np.uint8)))

@@ -65,6 +65,17 @@ def test_the_same_seed_gives_the_same_weights_and_another_does_not():
     assert not same_weights(first, third)
 
 
+def test_training_an_initialised_network_again_repeats_the_first_training():
+    fresh, used = build(seed=1), build(seed=2)
+    training.fit(used, make_data(), epochs=2)
+    models.initialise(used, seed=1)
+    step = used.train_function
+    for model in (fresh, used):
+        training.fit(model, make_data(), epochs=2, seed=3)
+    assert same_weights(fresh, used)
+    assert used.train_function is step, "the traced training step was thrown away"
+
+
 def test_the_held_back_images_are_never_trained_on():
     """An image that is only held back has no influence on the weights."""
     data = make_data()
@@ -186,6 +197,12 @@ def test_bad_input_is_refused_before_anything_happens(data, options, message):
     with pytest.raises(training.TrainingError, match=message):
         training.fit(model, data, **options)
     assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True))
+
+
+def test_without_a_validation_split_every_image_is_trained_on():
+    recipe = training.Recipe(validation_split=0.0)
+    history = training.fit(build(), make_data(), recipe=recipe, epochs=1)
+    assert set(history.epochs.columns) == {"epoch", "accuracy", "loss", "seconds"}
 
 
 def test_float_images_are_refused():

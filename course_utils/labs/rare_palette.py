@@ -38,6 +38,7 @@ def measure(
         ``accuracy_B`` and ``gap`` (A minus B).
     """
     rows = []
+    model = None
     runs = list(product(palette_prevalences, seeds))
     for prevalence, seed in tqdm(runs, desc="prevalence × seed", disable=not is_watched()):
         data = datasets.load(
@@ -47,7 +48,8 @@ def measure(
             seed=seed,
             palette_prevalence=prevalence,
         )
-        model = miniature.train(data, seed=seed, epochs=epochs)
+        model = model or miniature.build(data)
+        miniature.train(model, data, seed=seed, epochs=epochs)
         by_palette = evaluate(model, data, group="palette").by_group
         assert by_palette is not None  # evaluate() always groups
         accuracy = by_palette.accuracy

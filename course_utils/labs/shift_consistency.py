@@ -42,9 +42,10 @@ def measure(
         and ``gap`` (accuracy of the best-served group of ``data.group`` minus the worst-served).
     """
     rows = []
-    runs = list(product(poolings, seeds))
-    for pooling, seed in tqdm(runs, desc="pooling × seed", disable=not is_watched()):
-        model = miniature.train(data, seed=seed, pooling=pooling, epochs=epochs)
+    networks = {pooling: miniature.build(data, pooling=pooling) for pooling in poolings}
+    runs = list(product(networks.items(), seeds))
+    for (pooling, model), seed in tqdm(runs, desc="pooling × seed", disable=not is_watched()):
+        miniature.train(model, data, seed=seed, epochs=epochs)
         generator = np.random.default_rng(seed)
         first, second = (
             model.predict(
