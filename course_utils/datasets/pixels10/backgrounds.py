@@ -95,9 +95,7 @@ def street(canvas: Canvas, pose: Floats, texture: Floats) -> None:
     for side, index in ((-1.0, 0), (1.0, 3)):
         wall = _varied(colour(140, 120, 110), pose[index:])
         roof = between(pose[index + 6], -15, -4)
-        canvas.polygon([(left, roof), (left + 32 * side, roof), (left + 32 * side, 16), (left, 16)][
-            :: int(side)
-        ], wall)  # fmt: skip
+        canvas.paint(np.maximum(roof - canvas.y, side * (left - canvas.x)), wall)
     pane_x = _ripple(canvas.x * 0.16 + pose[8]) - 0.3
     pane_y = _ripple(canvas.y * 0.16 + pose[10]) - 0.3
     panes = np.minimum(pane_x, pane_y)

@@ -33,9 +33,9 @@ def colour(red: float, green: float, blue: float) -> Floats:
     return np.array([red, green, blue], np.float32)[:, None, None]
 
 
-def between(fraction: Floats, low: float, high: float) -> Floats:
-    """The numbers that lie at ``fraction`` (0–1) of the way from ``low`` to ``high``."""
-    return low + fraction * (high - low)
+def between(part: Floats, start: Number, end: Number) -> Floats:
+    """What lies at ``part`` (0–1) of the way from ``start`` to ``end``."""
+    return np.asarray(start + part * (end - start), np.float32)
 
 
 @dataclass
@@ -140,9 +140,7 @@ class Canvas:
             normal_x = np.asarray(y2 - y1, np.float32)
             normal_y = np.asarray(x1 - x2, np.float32)
             length = np.sqrt(normal_x * normal_x + normal_y * normal_y)
-            normal_x, normal_y = normal_x / length, normal_y / length
-            edge = self.x * normal_x
-            edge += self.y * normal_y
-            edge -= x1 * normal_x + y1 * normal_y
+            edge = (self.x - x1) * (normal_x / length)
+            edge += (self.y - y1) * (normal_y / length)
             np.maximum(distance, edge, out=distance)
         self.paint(distance, paint, opacity)

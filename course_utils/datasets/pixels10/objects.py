@@ -48,14 +48,15 @@ def airplane(canvas: Canvas, pose: Floats, paints: Paints) -> None:
     canvas.ellipse((0.78, -0.05), (0.1, 0.05), paints.mark)
 
 
-def _chosen(fraction: Floats, share: float) -> Floats:
+def _chosen(number: Floats, share: float) -> Floats:
     """1 for a share of the pictures, 0 for the others: the opacity of an optional part."""
-    return (fraction < share).astype(np.float32)
+    return (number < share).astype(np.float32)
 
 
-def _wheel(canvas: Canvas, x: Number, radius: Number) -> None:
-    canvas.ellipse((x, 0.62 - radius), (radius, radius), BLACK)
-    canvas.ellipse((x, 0.62 - radius), (0.4 * radius, 0.4 * radius), colour(170, 170, 175))
+def _wheel(canvas: Canvas, x: float, radius: Floats, opacity: Number = 1.0) -> None:
+    hub = 0.4 * radius
+    canvas.ellipse((x, 0.62 - radius), (radius, radius), BLACK, opacity)
+    canvas.ellipse((x, 0.62 - radius), (hub, hub), colour(170, 170, 175), opacity)
 
 
 def automobile(canvas: Canvas, pose: Floats, paints: Paints) -> None:
@@ -65,26 +66,12 @@ def automobile(canvas: Canvas, pose: Floats, paints: Paints) -> None:
     wheel = between(pose[3], 0.2, 0.27)
     canvas.ellipse((0, 0.6), (1.0, 0.12), BLACK, 0.5)
     canvas.polygon([(rear - 0.2, 0), (rear, roof), (front, roof), (front + 0.35, 0)], paints.body)
-    glass = roof + 0.1
-    middle = 0.5 * (front + rear)
+    glass, pillar = roof + 0.1, 0.5 * (front + rear)
     canvas.polygon(
-        [
-            (rear - 0.06, -0.02),
-            (rear + 0.06, glass),
-            (middle - 0.05, glass),
-            (middle - 0.05, -0.02),
-        ],
+        [(rear - 0.06, 0), (rear + 0.06, glass), (front - 0.03, glass), (front + 0.2, 0)],
         paints.mark,
     )
-    canvas.polygon(
-        [
-            (middle + 0.05, -0.02),
-            (middle + 0.05, glass),
-            (front - 0.03, glass),
-            (front + 0.2, -0.02),
-        ],
-        paints.mark,
-    )
+    canvas.box((pillar, 0.5 * glass), (0.05, -0.5 * glass), paints.body)
     canvas.line(((-0.85, 0.16), (0.85, 0.16)), 0.16, paints.body)
     canvas.box((0, 0.3), (0.95, 0.12), paints.shade)
     _wheel(canvas, -0.55, wheel)
@@ -93,30 +80,35 @@ def automobile(canvas: Canvas, pose: Floats, paints: Paints) -> None:
 
 
 def truck(canvas: Canvas, pose: Floats, paints: Paints) -> None:
-    """From the side: a high box behind a cab, three wheels."""
-    top, cab = between(pose[0], -0.85, -0.15), between(pose[1], -0.55, -0.2)
+    """From the side: a load behind a cab, three wheels; or a pick-up with two."""
+    pickup = _chosen(pose[3], 0.3)
+    top = between(pickup, between(pose[0], -0.85, -0.2), 0.05)
+    cab = between(pose[1], -0.55, -0.2)
     wheel = between(pose[2], 0.17, 0.22)
     canvas.ellipse((0, 0.6), (1.0, 0.12), BLACK, 0.5)
     canvas.box((0, 0.4), (0.95, 0.07), BLACK)
     canvas.box((-0.32, 0.5 * (top + 0.35)), (0.65, 0.5 * (0.35 - top)), paints.body)
-    canvas.box((-0.32, 0.5 * (top + 0.35)), (0.65, 0.06), paints.light)
+    canvas.box((-0.32, 0.5 * (top + 0.35)), (0.65, 0.06), paints.light, 1 - pickup)
     canvas.polygon(
-        [(0.4, 0.45), (0.4, cab), (0.75, cab), (0.98, 0.05), (0.98, 0.45)], paints.second
+        [(0.4, 0.45), (0.4, cab), (0.75, cab), (0.98, 0.05), (0.98, 0.45)],
+        between(pickup, paints.second, paints.body),
     )
     canvas.polygon([(0.52, 0), (0.52, cab + 0.1), (0.7, cab + 0.1), (0.85, 0)], paints.mark)
-    _wheel(canvas, -0.72, wheel)
-    _wheel(canvas, -0.25, wheel)
+    _wheel(canvas, -0.7, wheel)
+    _wheel(canvas, -0.25, wheel, 1 - pickup)
     _wheel(canvas, 0.66, wheel)
 
 
 def bird(canvas: Canvas, pose: Floats, paints: Paints) -> None:
-    """From the side, on two thin legs, its wing folded or raised."""
+    """From the side: standing on two thin legs, or flying with both wings spread."""
+    flying = _chosen(pose[4], 0.35)
     tip = between(pose[0], -0.9, 0.4)
     head_y = between(pose[1], -0.45, -0.25)
     tail = between(pose[2], -0.1, 0.35)
     orange = colour(235, 150, 40)
     for x in (-0.05, 0.15):
-        canvas.line(((x, 0.4), (x + 0.05, 0.9)), 0.035, orange)
+        canvas.line(((x, 0.4), (x + 0.05, 0.9)), 0.035, orange, 1 - flying)
+    canvas.polygon([(0.2, 0), (-0.2, 0), (-0.45, -0.9), (-0.2, -0.9)], paints.shade, flying)
     canvas.polygon([(-0.35, 0.35), (-1.0, tail + 0.2), (-0.95, tail), (-0.3, 0.05)], paints.shade)
     canvas.line(((-0.25, 0.22), (0.2, 0.08)), between(pose[3], 0.26, 0.34), paints.body)
     canvas.ellipse((0.4, head_y), (0.25, 0.25), paints.body)
@@ -168,7 +160,7 @@ def dog(canvas: Canvas, pose: Floats, paints: Paints) -> None:
     """Sitting, from the front: ears that hang or stand, a muzzle with a black nose, a tongue."""
     canvas.line(((0.35, 0.8), (0.78, between(pose[1], 0.0, 0.7))), 0.08, paints.shade)
     _sitting_body(canvas, pose, paints)
-    pricked = _chosen(pose[6], 0.35)
+    pricked = _chosen(pose[6], 0.4)
     _pointed_ears(canvas, between(pose[0], -0.9, -0.65), paints.shade, pricked)
     drop = between(pose[0], 0.0, 0.3)
     for side in (-1, 1):
@@ -197,7 +189,7 @@ def deer(canvas: Canvas, pose: Floats, paints: Paints) -> None:
     canvas.line(((-0.45, 0.1), (0.25, 0.08)), between(pose[5], 0.2, 0.26), paints.body)
     canvas.line(((0.3, 0.02), (0.5, head_y)), 0.11, paints.body)
     canvas.line(((0.5, head_y), (0.75, head_y + 0.1)), 0.11, paints.body)
-    horn, stag = colour(120, 90, 60), _chosen(pose[3], 0.7)
+    horn, stag = colour(120, 90, 60), _chosen(pose[3], 0.6)
     canvas.polygon(
         [(0.38, head_y - 0.06), (0.36, head_y - 0.28), (0.52, head_y - 0.06)], paints.body
     )
@@ -215,13 +207,14 @@ def deer(canvas: Canvas, pose: Floats, paints: Paints) -> None:
 
 def horse(canvas: Canvas, pose: Floats, paints: Paints) -> None:
     """From the side: a heavy body, a mane, a long tail."""
+    hair = between(_chosen(pose[4], 0.3), paints.mark, paints.shade)
     head_y = between(pose[1], -0.6, -0.3)
     tail = between(pose[2], 0.15, 0.75)
-    canvas.line(((-0.65, 0), (between(pose[3], -1.0, -0.75), tail)), 0.09, paints.mark)
+    canvas.line(((-0.65, 0), (between(pose[3], -1.0, -0.75), tail)), 0.09, hair)
     _four_legs(canvas, pose, paints, 0.085)
     canvas.line(((-0.4, 0.05), (0.25, 0.05)), between(pose[5], 0.24, 0.31), paints.body)
     canvas.line(((0.22, -0.1), (0.5, head_y)), 0.17, paints.body)
-    canvas.line(((0.12, -0.2), (0.4, head_y - 0.15)), 0.09, paints.mark)
+    canvas.line(((0.12, -0.2), (0.4, head_y - 0.15)), 0.09, hair)
     canvas.line(((0.52, head_y), (0.8, head_y + 0.28)), 0.13, paints.body)
     canvas.polygon(
         [(0.4, head_y - 0.08), (0.48, head_y - 0.32), (0.56, head_y - 0.08)], paints.body

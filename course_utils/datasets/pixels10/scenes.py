@@ -16,7 +16,7 @@ from course_utils.datasets.pixels10.canvas import NUM_CHANNELS, PIXEL_X, SIDE, C
 from course_utils.datasets.pixels10.objects import NUM_POSE_NUMBERS, OBJECTS, Paints
 from course_utils.datasets.pixels10.streams import Floats, bits, next_bytes, uniform
 
-# Colours of objects. Both palettes have five of them, equally far apart.
+# Colours of objects: five that are warm and light, five that are cool and dark.
 PALETTES: dict[str, tuple[tuple[int, int, int], ...]] = {
     "A": ((240, 235, 225), (235, 200, 150), (240, 150, 70), (235, 100, 90), (240, 215, 90)),
     "B": ((60, 60, 72), (55, 75, 145), (100, 65, 135), (40, 110, 120), (90, 100, 125)),
@@ -113,8 +113,8 @@ def _mix_paints(palettes: NDArray[np.object_], colours: Floats) -> Paints:
 
 def _light(canvas: Canvas, numbers: Floats) -> None:
     """Make pictures brighter or darker, and brighter towards one side; numbers (n, 2)."""
-    level = between(numbers[:, :1], 0.75, 1.15)
-    slope = between(numbers[:, 1:], -0.2, 0.2) * np.float32(2 / SIDE)
+    level = between(numbers[:, :1], 0.7, 1.2)
+    slope = between(numbers[:, 1:], -0.25, 0.25) * np.float32(2 / SIDE)
     canvas.planes *= level + slope * PIXEL_X
 
 
