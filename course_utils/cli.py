@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 from typer.core import TyperCommand, TyperGroup
 
@@ -285,7 +285,7 @@ def claims(
     from course_utils.execution.lessons import find_lessons
 
     verdicts = check_claims(find_lessons()[0].parent.parent, run=run)
-    table = Table("subject", "verdict", "reason")
+    table = Table(Column("subject", overflow="fold"), "verdict", "reason")
     for verdict in verdicts:
         word = Text("holds", "green") if verdict.ok else Text("fails", "bold red")
         table.add_row(Text(verdict.subject), word, Text(verdict.reason))

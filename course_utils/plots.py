@@ -1019,12 +1019,13 @@ def _intervals_summary(
 
     ranked = table.sort_values(value, kind="stable")
     smallest, largest = ranked.iloc[0], ranked.iloc[-1]
+    measured = xlabel[:1].upper() + xlabel[1:]
     if len(table) == 1:
-        sentence = f"{xlabel.capitalize()}: {describe(smallest)}"
+        sentence = f"{measured}: {describe(smallest)}"
     else:
         relation = "overlap" if smallest[high] >= largest[low] else "do not overlap"
         sentence = (
-            f"{xlabel.capitalize()}: from {describe(smallest)} to {describe(largest)}; the "
+            f"{measured}: from {describe(smallest)} to {describe(largest)}; the "
             f"intervals of these two {relation}"
         )
     if reference is not None:

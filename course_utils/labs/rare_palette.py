@@ -34,8 +34,8 @@ def measure(
         palette_prevalences: shares of palette B among the training pictures.
 
     Returns:
-        One row per prevalence and seed: ``palette_prevalence``, ``seed``, ``accuracy_A``,
-        ``accuracy_B`` and ``gap`` (A minus B).
+        One row per prevalence, seed and palette tested on: ``palette_prevalence``, ``seed``,
+        ``palette`` and ``accuracy``.
     """
     rows = []
     model = None
@@ -52,14 +52,28 @@ def measure(
         miniature.train(model, data, seed=seed, epochs=epochs)
         by_palette = evaluate(model, data, group="palette").by_group
         assert by_palette is not None  # evaluate() always groups
-        accuracy = by_palette.accuracy
-        rows.append(
+        rows += [
             {
                 "palette_prevalence": prevalence,
                 "seed": seed,
-                "accuracy_A": accuracy["A"],
-                "accuracy_B": accuracy["B"],
-                "gap": accuracy["A"] - accuracy["B"],
+                "palette": palette,
+                "accuracy": accuracy,
             }
-        )
+            for palette, accuracy in by_palette.accuracy.items()
+        ]
     return pd.DataFrame(rows)
+
+
+def gaps(runs: pd.DataFrame) -> pd.DataFrame:
+    """Accuracy on palette A minus accuracy on palette B.
+
+    Args:
+        runs: from :func:`measure`.
+
+    Returns:
+        One row per seed and one column per prevalence of palette B.
+    """
+    accuracy = runs.pivot_table(
+        "accuracy", index="seed", columns=["palette", "palette_prevalence"], sort=False
+    )
+    return accuracy.xs("A", axis=1) - accuracy.xs("B", axis=1)

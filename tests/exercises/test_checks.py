@@ -35,7 +35,7 @@ MISTAKES = {
     "2.5": [lambda p, label: -np.log2(p[label]), lambda p, label: 1 - p[label]],
     "3.1": [lambda w, g, r: w + r * g, lambda w, g, r: w - g],
     "3.3": [lambda y, p: (p > 0.5).mean(), lambda y, p: int((p.argmax(axis=1) == y).sum())],
-    "3.2": [lambda losses: int(np.argmin(losses)), lambda losses: len(losses)],
+    "3.2": [lambda losses: int(np.argmin(losses)), lambda losses: 1 + int(np.argmax(losses))],
     "3.4": [lambda p, m: int(1.96**2 * p * (1 - p) / m**2), lambda p, m: math.ceil(1 / m**2)],
     "3.5": [lambda y, p, names: names[0], lambda y, p, names: 0],
     "4.1": [lambda a, b: (a == b).sum(), lambda a, b: 1.0],

@@ -1,11 +1,26 @@
 """The experiment with a rare palette, small."""
 
-import pytest
+import pandas as pd
 
 from course_utils.labs import rare_palette
 
 
-def test_one_row_for_each_prevalence_and_seed():
+def test_one_row_for_each_prevalence_seed_and_palette():
     table = rare_palette.measure(seeds=[0, 1], epochs=1, num_train=60, num_test=40)
-    assert list(table.palette_prevalence) == [0.5, 0.5, 0.05, 0.05]
-    assert table.gap.to_list() == pytest.approx((table.accuracy_A - table.accuracy_B).to_list())
+    assert list(table.palette_prevalence) == [0.5] * 4 + [0.05] * 4
+    assert list(table.seed) == [0, 0, 1, 1] * 2
+    assert list(table.palette) == ["A", "B"] * 4
+    assert table.accuracy.between(0, 1).all()
+
+
+def test_gaps_are_a_minus_b_for_each_seed_and_prevalence():
+    runs = pd.DataFrame(
+        [
+            (0.5, 7, "A", 0.75), (0.5, 7, "B", 0.5), (0.05, 7, "A", 0.875), (0.05, 7, "B", 0.125),
+            (0.5, 8, "A", 0.5), (0.5, 8, "B", 0.75), (0.05, 8, "A", 1.0), (0.05, 8, "B", 0.5),
+        ],
+        columns=["palette_prevalence", "seed", "palette", "accuracy"],
+    )  # fmt: skip
+    gaps = rare_palette.gaps(runs)
+    assert gaps.loc[7].to_dict() == {0.05: 0.75, 0.5: 0.25}
+    assert gaps.loc[8].to_dict() == {0.05: 0.5, 0.5: -0.25}
