@@ -122,14 +122,16 @@ def lab(
     from course_utils.execution.lessons import find_lessons
     from course_utils.exercises.working_copy import prepare
 
-    copy = prepare(find_lessons(), folder)
+    lessons = find_lessons()
+    essays = lessons[0].parent.parent / "essays"
+    copy = prepare(lessons, folder, texts=[essays / "template.md", essays / "rubric.md"])
     for name in copy.added:
         console.print(f"{folder / name}: new", **_PLAIN)
     for name in copy.kept:
         console.print(f"{folder / name}: yours, left as it is", **_PLAIN)
     if prepare_only:
         return
-    first = quote(min(copy.added + copy.kept))
+    first = quote(copy.lessons[0])
     command = [
         *(sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={folder.resolve()}"),
         *(f"--LabApp.default_url=/lab/tree/{first}", *(jupyter_options or [])),

@@ -2,6 +2,11 @@
 
 import nbformat
 import pytest
+from hypothesis import settings
+
+# On a busy machine the first example of a property may take long; no test is about that.
+settings.register_profile("course", deadline=None)
+settings.load_profile("course")
 
 KERNEL = {"name": "python3", "display_name": "Python 3"}
 

@@ -32,31 +32,45 @@ class WorkingCopy:
 
     Attributes:
         folder: where the copies are.
-        added: names of the lessons that were copied.
-        kept: names of those that were there already and stay as they are.
+        lessons: names of the lessons in it, in their order.
+        added: the files that were copied, relative to the folder.
+        kept: those that were there already and stay as they are.
     """
 
     folder: Path
+    lessons: tuple[str, ...]
     added: tuple[str, ...]
     kept: tuple[str, ...]
 
 
-def prepare(lessons: Sequence[Path], folder: Path) -> WorkingCopy:
+def prepare(lessons: Sequence[Path], folder: Path, *, texts: Sequence[Path] = ()) -> WorkingCopy:
     """Copy lessons without their solutions and outputs; what is already there is left alone.
 
     Args:
         lessons: the notebooks of the course.
         folder: the learner's folder, made if need be.
+        texts: files that are copied as they are, with the folder that they lie in.
 
     Raises:
         WorkingCopyError: a lesson's marks do not pair up.
     """
-    missing = [lesson for lesson in lessons if not (folder / lesson.name).exists()]
-    exercises = {lesson.name: make_exercise(lesson) for lesson in missing}
-    for name, notebook in exercises.items():
-        write_text(folder / name, nbformat.writes(notebook) + "\n")
-    kept = tuple(lesson.name for lesson in lessons if lesson not in missing)
-    return WorkingCopy(folder, tuple(exercises), kept)
+    sources = {lesson.name: lesson for lesson in lessons}
+    sources |= {f"{text.parent.name}/{text.name}": text for text in texts}
+    missing = {name: path for name, path in sources.items() if not (folder / name).exists()}
+    contents = {
+        name: text_of_exercise(path) if path in lessons else path.read_text(encoding="utf-8")
+        for name, path in missing.items()
+    }
+    for name, content in contents.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        write_text(folder / name, content)
+    kept = tuple(name for name in sources if name not in missing)
+    return WorkingCopy(folder, tuple(lesson.name for lesson in lessons), tuple(missing), kept)
+
+
+def text_of_exercise(lesson: Path) -> str:
+    """A lesson as a learner gets it, as the text of a notebook file."""
+    return f"{nbformat.writes(make_exercise(lesson))}\n"
 
 
 def make_exercise(lesson: Path) -> nbformat.NotebookNode:

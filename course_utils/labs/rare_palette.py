@@ -76,4 +76,4 @@ def gaps(runs: pd.DataFrame) -> pd.DataFrame:
     accuracy = runs.pivot_table(
         "accuracy", index="seed", columns=["palette", "palette_prevalence"], sort=False
     )
-    return accuracy.xs("A", axis=1) - accuracy.xs("B", axis=1)
+    return pd.DataFrame(accuracy["A"] - accuracy["B"])

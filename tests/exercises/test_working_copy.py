@@ -72,6 +72,19 @@ def test_what_a_learner_wrote_is_left_alone(lesson, make_lesson, tmp_path):
     assert mine.read_text() == "my own work"
 
 
+def test_texts_are_copied_with_their_folder_and_never_overwritten(lesson, tmp_path):
+    essay = tmp_path / "essays" / "template.md"
+    essay.parent.mkdir()
+    essay.write_text("# Your essay\n", encoding="utf-8")
+    copy = prepare([lesson], tmp_path / "mine", texts=[essay])
+    mine = tmp_path / "mine" / "essays" / "template.md"
+    assert copy.added == ("01_first.ipynb", "essays/template.md")
+    mine.write_text("my words", encoding="utf-8")
+    again = prepare([lesson], tmp_path / "mine", texts=[essay])
+    assert (again.added, again.lessons) == ((), ("01_first.ipynb",))
+    assert mine.read_text(encoding="utf-8") == "my words"
+
+
 def test_nothing_is_written_when_a_lesson_has_broken_marks(lesson, make_lesson, tmp_path):
     broken = make_lesson("02_second", "n = 3", "### BEGIN SOLUTION\nSECRET")
     with pytest.raises(WorkingCopyError, match=r"02_second\.ipynb, cell 2: .*BEGIN SOLUTION"):

@@ -1,0 +1,51 @@
+"""The benchmarks measure something, say with what, and can be kept as a file."""
+
+import json
+
+import pytest
+
+from course_utils import bench
+from course_utils.execution.lessons import RunError
+
+
+def test_starting_is_measured_in_fresh_processes():
+    measurements = list(bench.measure_start())
+    assert [one.name for one in measurements] == ["import course_utils", "course --help"]
+    assert all(one.value > 0 and one.unit == "s" and one.target for one in measurements)
+
+
+def test_lessons_are_run_and_added_up(make_lesson, tmp_path, monkeypatch):
+    make_lesson("01_first", "n = 3", "print(n)")
+    make_lesson("02_second", "n = 3", "print(n)")
+    monkeypatch.chdir(tmp_path)
+    found = {one.name: one for one in bench.measure_lessons()}
+    assert list(found) == [
+        "01_first: time", "01_first: peak memory", "02_second: time", "02_second: peak memory",
+        "all lessons: time",
+    ]  # fmt: skip
+    total = found["01_first: time"].value + found["02_second: time"].value
+    assert found["all lessons: time"].value == pytest.approx(total)
+    assert 0.01 < found["01_first: peak memory"].value < 1
+
+
+def test_a_lesson_that_fails_is_named(make_lesson, tmp_path, monkeypatch):
+    make_lesson("01_first", "n = 3", "1 / 0")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(RunError, match="01_first failed in"):
+        list(bench.measure_lessons())
+
+
+def test_the_file_names_the_machine(tmp_path):
+    one = bench.Measurement("import", 0.0421, "s", "≤ 0.2 s")
+    bench.write_json([one], tmp_path / "bench.json")
+    content = json.loads((tmp_path / "bench.json").read_text(encoding="utf-8"))
+    assert content["machine"] == bench.machine()
+    assert content["measurements"] == [
+        {"name": "import", "value": 0.0421, "unit": "s", "target": "≤ 0.2 s"}
+    ]
+    assert str(one) == "0.0421 s"
+
+
+def test_a_benchmark_that_fails_says_why():
+    with pytest.raises(RunError, match="ZeroDivisionError"):
+        bench._run_python("1 / 0")
