@@ -124,7 +124,11 @@ def lab(
 
     lessons = find_lessons()
     essays = lessons[0].parent.parent / "essays"
-    copy = prepare(lessons, folder, texts=[essays / "template.md", essays / "rubric.md"])
+    copy = prepare(
+        lessons,
+        folder,
+        texts=[path for path in essays.glob("*.md") if path.stem in ("template", "rubric")],
+    )
     for name in copy.added:
         console.print(f"{folder / name}: new", **_PLAIN)
     for name in copy.kept:
