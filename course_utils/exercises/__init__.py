@@ -1,8 +1,8 @@
 """The immediate checks behind the lessons' exercises, with their hints.
 
 A lesson's check cell reads ``check("2.1", convolve)``. It prints ``2.1 ✓`` and what was found, or
-what is wrong and a hint; a learner's mistake never stops the notebook. These checks help a learner
-along; they award no points.
+what is wrong and a hint; a learner's mistake never stops the notebook. The hint waits for a first
+try, since some come close to the answer. These checks help a learner along; they award no points.
 """
 
 import traceback
@@ -35,11 +35,11 @@ def check(exercise: str, answer: Any) -> None:
     if exercise not in CHECKS:
         raise KeyError(f"there is no exercise {exercise!r}; there are {', '.join(CHECKS)}")
     try_out = CHECKS[exercise]
-    hint = " ".join((try_out.__doc__ or "").split())
+    hint = " ".join((try_out.__doc__ or "").split()).replace("``", "`")
     try:
         found = try_out(answer)
     except NotImplementedError:
-        print(f"{exercise} … not done yet.\nHint: {hint}")
+        print(f"{exercise} … not done yet: write your function above, then run this cell again.")
     except Wrong as mistake:
         print(f"{exercise} ✗ {mistake}\nHint: {hint}")
     except Exception as error:  # whatever a learner's function may raise
