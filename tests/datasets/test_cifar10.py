@@ -329,6 +329,7 @@ def test_interrupted_download_leaves_nothing(source, server, folders):
     while not list((folders / "keras").rglob("tmp*")):
         assert process.poll() is None
         time.sleep(0.02)
+    time.sleep(1)  # by now it waits for the stalled server
     process.send_signal(signal.SIGINT)
     assert "KeyboardInterrupt" in process.communicate(timeout=30)[1]
     assert nothing_is_left(folders)
