@@ -30,7 +30,7 @@ def measure(
         seeds: one training for each prevalence and seed; a seed fixes pictures, weights and order.
         epochs: passes over the training pictures.
         num_train: training pictures, whatever the prevalence.
-        num_test: test pictures, half of each palette.
+        num_test: test pictures, about half of each palette.
         palette_prevalences: shares of palette B among the training pictures.
 
     Returns:
