@@ -1,11 +1,13 @@
-"""The course's networks, built from plain Keras layers, and a table that explains them.
+"""The course's networks, built from Keras layers, and a table that explains them.
 
 ``build("classic")`` is the network of the student notebook that the course grew out of. Everything
-better is measured against it.
+better is measured against it. ``build("quick")``, ``"good"`` and ``"best"`` are the ``fast``
+networks, one plan in three sizes; ``build("fast")`` is the smallest of them.
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Literal, get_args
 
 import numpy as np
@@ -13,6 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from course_utils import backend
+from course_utils.layers import FusedBatchNormalization, PatchWhitening
 
 with backend.quiet_startup():
     import keras
@@ -36,12 +39,14 @@ def build(
     """Build an untrained network that takes uint8 images and returns class probabilities.
 
     Args:
-        name: which network; ``"classic"`` is the only one so far.
+        name: ``"classic"``, or one of the ``fast`` networks: ``"quick"``, ``"good"``, ``"best"``;
+            ``"fast"`` is another word for ``"quick"``. Each has a recipe of the same name.
         pooling: how the two halvings of height and width are done. ``"max"`` and ``"average"`` pool
             2×2 squares; ``"stride"`` lets the convolution before them skip every other position;
             ``"blur"`` takes the maximum at every position and blurs before it skips (Zhang 2019,
             PMLR 97:7324–7334, with the 3×3 binomial filter). All four have the same weights.
-        seed: fixes the initial weights and the dropout masks.
+        seed: fixes the initial weights and the dropout masks. The first layer of the ``fast``
+            networks is computed from the training pictures by :func:`course_utils.training.fit`.
         num_classes: how many probabilities come out.
         image_shape: (height, width, channels) of one image.
         width: multiplies the number of filters and units; 0.25 gives a quick miniature for
@@ -53,8 +58,8 @@ def build(
     Raises:
         ValueError: for an unknown name or pooling, or shapes that the network can't take.
     """
-    if name not in _NETWORKS:
-        raise ValueError(f"unknown network {name!r}; the known ones are {', '.join(_NETWORKS)}")
+    if name not in NETWORKS:
+        raise ValueError(f"unknown network {name!r}; the known ones are {', '.join(NETWORKS)}")
     if pooling not in POOLINGS:
         raise ValueError(f"unknown pooling {pooling!r}; choose one of {', '.join(POOLINGS)}")
     if num_classes < 2:
@@ -66,7 +71,7 @@ def build(
         )
     if not 0 < width <= 4:
         raise ValueError(f"width is {width}; it multiplies the filters and lies in (0, 4]")
-    stack = _NETWORKS[name](pooling, _seeds(seed), num_classes, width)
+    stack = NETWORKS[name](pooling, _seeds(seed), num_classes, width)
     image = keras.Input(image_shape, dtype="uint8", name="image")
     return keras.Sequential([image, *stack], name=name)
 
@@ -82,10 +87,18 @@ def initialise(model: keras.Model, *, seed: int) -> None:
     for layer in model.layers:
         if isinstance(layer, layers.Dropout):
             layer.seed_generator.state.assign(keras.random.SeedGenerator(next(seeds)).state)
-        elif isinstance(layer, layers.Conv2D | layers.Dense):
-            initializer = keras.initializers.GlorotUniform(next(seeds))
-            layer.kernel.assign(initializer(layer.kernel.shape))
+        elif isinstance(layer, PatchWhitening):
+            layer.kernel.assign(keras.ops.zeros_like(layer.kernel))
             layer.bias.assign(keras.ops.zeros_like(layer.bias))
+        elif isinstance(layer, layers.Conv2D | layers.Dense):
+            initializer = type(layer.kernel_initializer)(seed=next(seeds))
+            layer.kernel.assign(initializer(layer.kernel.shape))
+            if layer.bias is not None:
+                layer.bias.assign(keras.ops.zeros_like(layer.bias))
+        elif isinstance(layer, layers.BatchNormalization):
+            layer.beta.assign(keras.ops.zeros_like(layer.beta))
+            layer.moving_mean.assign(keras.ops.zeros_like(layer.moving_mean))
+            layer.moving_variance.assign(keras.ops.ones_like(layer.moving_variance))
 
 
 def _seeds(seed: int) -> Iterator[int]:
@@ -171,8 +184,70 @@ def halve(image: NDArray[np.uint8], pooling: Pooling) -> NDArray[np.float32]:
     return np.asarray(keras.ops.convert_to_numpy(values)[0])
 
 
-_NETWORKS: dict[str, Callable[[Pooling, Iterator[int], int, float], list[keras.Layer]]] = {
-    "classic": _classic
+def _fast(
+    pooling: Pooling,
+    seeds: Iterator[int],
+    num_classes: int,
+    width: float,
+    *,
+    stages: Sequence[Sequence[int]],
+) -> list[keras.Layer]:
+    """One plan in several sizes.
+
+    The whitened patches halve the picture before the first trained layer, so that no convolution
+    ever works at full resolution. Each stage after the first halves it again, before it normalises.
+    """
+
+    def convolution(filters: int, name: str, strides: int = 1) -> keras.Layer:
+        return layers.Conv2D(
+            max(1, round(filters * width)),
+            3,
+            strides=strides,
+            padding="same",
+            use_bias=False,  # the normalisation behind it subtracts a bias and adds its own
+            kernel_initializer=keras.initializers.HeNormal(next(seeds)),
+            kernel_constraint=keras.constraints.UnitNorm(axis=(0, 1, 2)),
+            name=name,
+        )
+
+    stack = [
+        layers.Rescaling(1 / 255, offset=-0.5, name="scaling"),
+        PatchWhitening(24, 4, strides=2, name="whitening"),
+        layers.ReLU(name="relu_0"),
+    ]
+    number = 0
+    for stage, filters_of_stage in enumerate(stages):
+        for position, filters in enumerate(filters_of_stage):
+            number += 1
+            halves = stage > 0 and position == 0
+            strides = 2 if halves and pooling == "stride" else 1
+            stack += [
+                convolution(filters, f"conv_{number}", strides),
+                *(_pool(pooling, f"pool_{stage}") if halves else []),
+                FusedBatchNormalization(momentum=0.6, epsilon=1e-5, name=f"norm_{number}"),
+                layers.ReLU(name=f"relu_{number}"),
+            ]
+    return [
+        *stack,
+        layers.GlobalAveragePooling2D(name="average"),
+        layers.Dense(
+            num_classes,
+            activation="softmax",
+            use_bias=False,
+            kernel_initializer=keras.initializers.GlorotUniform(next(seeds)),
+            name="dense",
+        ),
+    ]
+
+
+_quick = partial(_fast, stages=[[], [48, 48], [96, 96]])
+
+NETWORKS: dict[str, Callable[[Pooling, Iterator[int], int, float], list[keras.Layer]]] = {
+    "classic": _classic,
+    "fast": _quick,
+    "quick": _quick,
+    "good": partial(_fast, stages=[[], [64, 64], [128, 128]]),
+    "best": partial(_fast, stages=[[48, 48], [96, 96], [192, 192]]),
 }
 
 

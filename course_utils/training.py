@@ -17,12 +17,15 @@ import pandas as pd
 from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
-from course_utils import backend
+from course_utils import augmentation, backend
 from course_utils.datasets.base import ImageDataset, ImageSplit
+from course_utils.layers import ConvolutionalMuon, PatchWhitening
 from course_utils.progress import is_watched
 
 with backend.quiet_startup():
     import keras
+
+NUM_ADAPT = 2_000  # training images from which a whitening layer is computed, at most
 
 
 class TrainingError(Exception):
@@ -34,14 +37,41 @@ class Recipe:
     """How a network is trained. The defaults are the classic recipe."""
 
     name: str = "classic"
-    optimizer: str = "rmsprop"  # a Keras optimizer, with its own defaults but for the next line
-    learning_rate: float = 0.001
+    optimizer: str = "rmsprop"  # "muon", or a Keras optimizer with its defaults but for the next
+    learning_rate: float = 0.001  # the highest, where there is a warm-up
     batch_size: int = 128  # images per step
     epochs: int = 20  # passes over the training images
     validation_split: float = 0.2  # share of the training images that is held back, from 0
+    # Share of all steps in which the learning rate rises from 0; in the others it falls to 0 again.
+    warm_up: float | None = None  # None keeps it the same
+    label_smoothing: float = 0.0  # share of the true class's probability that all classes share
+    mirror: bool = False  # show every picture mirrored in every other epoch
+    shift: int = 0  # pixels by which a picture may be moved, in either direction
+    whole_batches: bool = False  # leave out the last few images of an epoch that fill no batch
+    validate_last: bool = False  # measure the held-back images once, after the last epoch
 
 
-RECIPES = {recipe.name: recipe for recipe in [Recipe("classic")]}
+_FAST = Recipe(
+    "quick",
+    optimizer="muon",
+    learning_rate=0.1,
+    epochs=3,
+    warm_up=0.2,
+    label_smoothing=0.1,
+    mirror=True,
+    shift=2,
+    whole_batches=True,
+    validate_last=True,
+)
+
+# Each is meant for the network of the same name.
+RECIPES = {
+    "classic": Recipe("classic"),
+    "fast": _FAST,
+    "quick": _FAST,
+    "good": replace(_FAST, name="good", epochs=7),
+    "best": replace(_FAST, name="best", epochs=12),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +79,8 @@ class History:
     """What happened during training."""
 
     recipe: Recipe
-    # epoch (from 1), accuracy, loss, val_accuracy and val_loss (if any were held back), seconds
+    # epoch (from 1), accuracy, loss, val_accuracy and val_loss (if any were held back; NaN in
+    # epochs that were not validated), seconds
     epochs: pd.DataFrame
 
     @property
@@ -94,9 +125,12 @@ def fit(
     plan = _plan(recipe, epochs)
     _check_fit(model, data, plan)
     order = np.random.default_rng(seed).permutation(len(data.train))
-    num_held_back = round(plan.validation_split * len(order))
-    training, validation = np.split(order, [len(order) - num_held_back])
-    _compile(model, plan)
+    training, validation = np.split(order, [_num_training(plan, len(order))])
+    batches = _Batches(
+        data.train, training, plan, num_classes=model.output_shape[-1], seed=seed, augment=True
+    )
+    _adapt(model, data.train.images[np.sort(training[:NUM_ADAPT])])
+    _compile(model, plan, num_steps=len(batches) * plan.epochs)
     keeper = (
         _Checkpoint(Path(checkpoint), _identity(model, data, plan, seed), model)
         if checkpoint
@@ -105,36 +139,63 @@ def fit(
     log = _Log(keeper)
     finished = len(log.rows)
     if finished < plan.epochs:
+        batches.skip(finished)
         model.fit(
-            _Batches(data.train, training, plan.batch_size, shuffle_seed=seed, epoch=finished),
+            batches,
             validation_data=(
-                _Batches(data.train, validation, plan.batch_size) if num_held_back else None
+                _Batches(data.train, validation, plan, num_classes=model.output_shape[-1])
+                if len(validation)
+                else None
             ),
+            validation_freq=plan.epochs if plan.validate_last else 1,
             initial_epoch=finished,
             epochs=plan.epochs,
             shuffle=False,  # _Batches shuffles images; Keras would shuffle whole batches
             verbose=0,
-            callbacks=[log, *([_ProgressBar()] if progress and is_watched() else [])],
+            callbacks=[
+                _DivergenceGuard(plan),
+                log,
+                *([_ProgressBar()] if progress and is_watched() else []),
+            ],
         )
     return History(plan, pd.DataFrame(log.rows))
 
 
-def _compile(model: keras.Model, plan: Recipe) -> None:
+def _num_training(plan: Recipe, num_images: int) -> int:
+    """How many of a split's images are trained on; the others are held back."""
+    return num_images - round(plan.validation_split * num_images)
+
+
+def _adapt(model: keras.Model, images: NDArray[np.uint8]) -> None:
+    """Let a whitening layer that knows no pictures yet see some, scaled as the network does it."""
+    for position, layer in enumerate(model.layers):
+        if isinstance(layer, PatchWhitening) and not layer.adapted:
+            values = images
+            for before in model.layers[:position]:
+                values = before(values)
+            layer.adapt(keras.ops.convert_to_numpy(values))
+
+
+def _compile(model: keras.Model, plan: Recipe, *, num_steps: int) -> None:
     """Give the model a fresh optimizer, loss and metric.
 
     When it was compiled for the same optimizer before, only the optimizer's state is renewed: the
     training step that TensorFlow has traced stays, which saves a second and some memory each time.
     """
-    settings = {"learning_rate": plan.learning_rate, "name": plan.optimizer}
-    optimizer = keras.optimizers.get({"class_name": plan.optimizer, "config": settings})
+    learning_rate: float | WarmUpAndDecay = plan.learning_rate
+    if plan.warm_up is not None:
+        learning_rate = WarmUpAndDecay(plan.learning_rate, num_steps, plan.warm_up)
+    if plan.optimizer == "muon":
+        optimizer: keras.optimizers.Optimizer = ConvolutionalMuon(learning_rate)
+    else:
+        optimizer = type(keras.optimizers.get(plan.optimizer))(learning_rate, name=plan.optimizer)
     if model.compiled and model.optimizer.get_config() == optimizer.get_config():
         optimizer.build(model.trainable_variables)
         for variable, fresh in zip(model.optimizer.variables, optimizer.variables, strict=True):
             variable.assign(fresh)
     else:
-        model.compile(
-            optimizer=optimizer, loss="sparse_categorical_crossentropy", metrics=["accuracy"]
-        )
+        loss = keras.losses.CategoricalCrossentropy(label_smoothing=plan.label_smoothing)
+        model.compile(optimizer=optimizer, loss=loss, metrics=["accuracy"])
 
 
 def _plan(recipe: str | Recipe, epochs: int | None) -> Recipe:
@@ -150,6 +211,18 @@ def _plan(recipe: str | Recipe, epochs: int | None) -> Recipe:
         raise TrainingError(f"epochs is {plan.epochs}; training takes at least 1")
     if plan.batch_size < 1:
         raise TrainingError(f"batch_size is {plan.batch_size}; a step takes at least 1 image")
+    if not (math.isfinite(plan.learning_rate) and plan.learning_rate > 0):
+        raise TrainingError(
+            f"learning_rate is {plan.learning_rate}; it is a positive number, such as 0.001"
+        )
+    if plan.warm_up is not None and not 0 <= plan.warm_up < 1:
+        raise TrainingError(
+            f"warm_up is {plan.warm_up}; it is a share of the steps, from 0 to less than 1, or None"
+        )
+    if not 0 <= plan.label_smoothing < 1:
+        raise TrainingError(
+            f"label_smoothing is {plan.label_smoothing}; it is a share from 0 to less than 1"
+        )
     if not 0 <= plan.validation_split < 1:
         raise TrainingError(
             f"validation_split is {plan.validation_split}; it is a share from 0 to less than 1"
@@ -160,6 +233,11 @@ def _plan(recipe: str | Recipe, epochs: int | None) -> Recipe:
 def _check_fit(model: keras.Model, data: ImageDataset, plan: Recipe) -> None:
     """Refuse what would fail, or silently go wrong, in the middle of training."""
     images, labels = data.train.images, data.train.labels
+    if not 0 <= plan.shift < min(images.shape[1:3]):
+        raise TrainingError(
+            f"shift is {plan.shift} pixels but the images are {_shape(images.shape[1:])}; it is "
+            f"less than their side, and 2 is usual for 32 pixels"
+        )
     if images.shape[1:] != tuple(model.input_shape[1:]):
         raise TrainingError(
             f"the images are {_shape(images.shape[1:])} but the network takes "
@@ -177,11 +255,23 @@ def _check_fit(model: keras.Model, data: ImageDataset, plan: Recipe) -> None:
             f"outputs, for labels 0 to {num_outputs - 1}; build it with num_classes="
             f"{len(data.class_names)}"
         )
-    num_validation = round(plan.validation_split * len(labels))
-    if (num_validation < 1 and plan.validation_split > 0) or num_validation >= len(labels):
+    num_training = _num_training(plan, len(labels))
+    if num_training < 1 or (num_training == len(labels) and plan.validation_split > 0):
         raise TrainingError(
             f"{len(labels)} training images can't be split with validation_split="
             f"{plan.validation_split}; load more with num_train"
+        )
+    if plan.batch_size > num_training:
+        raise TrainingError(
+            f"batch_size is {plan.batch_size} but only {num_training} of {len(labels)} images are "
+            f"trained on; take a recipe with a batch_size of at most {num_training}, or load "
+            "more images with num_train"
+        )
+    if len(np.unique(labels)) < 2:
+        raise TrainingError(
+            f"all {len(labels)} training images belong to one class, "
+            f"{data.class_names[labels[0]]!r}; a network learns to tell at least two apart, "
+            "so load pictures of another class, too"
         )
 
 
@@ -189,46 +279,87 @@ def _shape(lengths: tuple[int, ...]) -> str:
     return " × ".join(str(length) for length in lengths)
 
 
-class _Batches(keras.utils.PyDataset):
-    """Batches of (images, labels) read from a split, shuffled anew in each epoch if asked to.
+@keras.saving.register_keras_serializable("course_utils")
+class WarmUpAndDecay(keras.optimizers.schedules.LearningRateSchedule):
+    """A learning rate that rises from 0 in a straight line and falls back to 0 in another.
 
-    The order depends on the seed and the number of the epoch alone, so a run that goes on after a
-    break sees the batches that it would have seen.
+    Args:
+        highest: the learning rate at the peak.
+        num_steps: how many steps the training has.
+        warm_up: the share of them in which the learning rate rises.
+    """
+
+    def __init__(self, highest: float, num_steps: int, warm_up: float) -> None:
+        self.highest = highest
+        self.num_steps = num_steps
+        self.warm_up = warm_up
+
+    def __call__(self, step: Any) -> Any:
+        """The learning rate in the middle of a step, counted from 0."""
+        done = (keras.ops.cast(step, "float32") + 0.5) / self.num_steps
+        falling = (1 - done) / (1 - self.warm_up)
+        rising = done / self.warm_up if self.warm_up else falling
+        return self.highest * keras.ops.minimum(rising, falling)
+
+    def get_config(self) -> dict[str, Any]:
+        """Everything needed to make the same schedule again."""
+        return {"highest": self.highest, "num_steps": self.num_steps, "warm_up": self.warm_up}
+
+
+class _Batches(keras.utils.PyDataset):
+    """Batches of (images, one-hot labels) read from a split.
+
+    With ``augment`` they are shuffled anew in each epoch, and mirrored and shifted as the recipe
+    says. All that depends on the seed and the number of the epoch alone, so a run that goes on
+    after a break sees the batches that it would have seen.
     """
 
     def __init__(
         self,
         split: ImageSplit,
         indices: NDArray[np.int64],
-        batch_size: int,
+        plan: Recipe,
         *,
-        shuffle_seed: int | None = None,
-        epoch: int = 0,
+        num_classes: int,
+        seed: int = 0,
+        augment: bool = False,
     ) -> None:
         super().__init__()
         self._split = split
         self._indices = indices
-        self._batch_size = batch_size
-        self._shuffle_seed = shuffle_seed
-        self._epoch = epoch
-        self._order = indices
-        self._shuffle()
+        self._plan = plan
+        self._one_hot = np.eye(num_classes, dtype=np.float32)
+        self._seed = seed
+        self._augment = augment
+        self.skip(0)
 
-    def _shuffle(self) -> None:
-        if self._shuffle_seed is not None:
-            generator = np.random.default_rng([self._shuffle_seed, self._epoch])
+    def skip(self, epoch: int) -> None:
+        """Go to the beginning of an epoch, counted from 0."""
+        self._epoch = epoch
+        if self._augment:
+            generator = np.random.default_rng([self._seed, epoch])
             self._order = generator.permutation(self._indices)
+            self._mirrored = augmentation.mirrored(len(self._split), seed=self._seed, epoch=epoch)
+        else:
+            self._order = self._indices
 
     def __len__(self) -> int:
-        return math.ceil(len(self._order) / self._batch_size)
+        num_batches = len(self._order) / self._plan.batch_size
+        whole = self._augment and self._plan.whole_batches
+        return math.floor(num_batches) if whole else math.ceil(num_batches)
 
-    def __getitem__(self, index: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-        batch = self._order[index * self._batch_size : (index + 1) * self._batch_size]
-        return self._split.images[batch], self._split.labels[batch]
+    def __getitem__(self, index: int) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+        batch = self._order[index * self._plan.batch_size : (index + 1) * self._plan.batch_size]
+        images = self._split.images[batch]
+        if self._augment and self._plan.mirror:
+            images = augmentation.mirror(images, self._mirrored[batch])
+        if self._augment and self._plan.shift:
+            generator = np.random.default_rng([self._seed, self._epoch, index])
+            images = augmentation.shift(images, self._plan.shift, generator)
+        return images, self._one_hot[self._split.labels[batch]]
 
     def on_epoch_end(self) -> None:
-        self._epoch += 1
-        self._shuffle()
+        self.skip(self._epoch + 1)
 
 
 def _identity(model: keras.Model, data: ImageDataset, plan: Recipe, seed: int) -> dict[str, Any]:
@@ -316,6 +447,26 @@ class _Checkpoint:
         """Where the dropout layers' random numbers have got to: Keras saves weights without it."""
         weights = {id(variable) for variable in self._model.weights}
         return [variable for variable in self._model.variables if id(variable) not in weights]
+
+
+class _DivergenceGuard(keras.callbacks.Callback):
+    """Ends a training whose loss is no number any more, before the state is saved."""
+
+    def __init__(self, plan: Recipe) -> None:
+        super().__init__()
+        self._plan = plan
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        self._epoch = epoch
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        loss = float((logs or {}).get("loss", 0.0))
+        if not math.isfinite(loss):
+            raise TrainingError(
+                f"training has diverged: the loss is {loss} in step {batch + 1} of epoch "
+                f"{self._epoch + 1}, with learning_rate={self._plan.learning_rate:g}; "
+                f"try a tenth of it, {self._plan.learning_rate / 10:g}"
+            )
 
 
 class _Log(keras.callbacks.Callback):

@@ -1,0 +1,51 @@
+"""Changes to training pictures that leave the label true: mirroring and shifting.
+
+They are made batch by batch on uint8 pictures, so no second copy of a data set exists.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def mirrored(num_images: int, *, seed: int, epoch: int) -> NDArray[np.bool_]:
+    """Which pictures are mirrored left to right in an epoch.
+
+    A coin decides for the first epoch; then every picture changes sides in every epoch. So two
+    epochs show each picture once either way, where tossing a coin each time shows half of the
+    pictures the same way twice.
+
+    Args:
+        num_images: how many there are.
+        seed: fixes the coin.
+        epoch: counted from 0.
+
+    Source: Jordan 2024, arXiv:2404.00498, section 3.6.
+    """
+    coin = np.random.default_rng([seed, 1]).random(num_images) < 0.5
+    return coin if epoch % 2 == 0 else ~coin
+
+
+def mirror(images: NDArray[np.uint8], chosen: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """A copy of (n, height, width, channels) with the chosen (n,) ones mirrored left to right."""
+    result = images.copy()
+    result[chosen] = images[chosen, :, ::-1]
+    return result
+
+
+def shift(
+    images: NDArray[np.uint8], pixels: int, generator: np.random.Generator
+) -> NDArray[np.uint8]:
+    """Each picture moved by up to ``pixels`` in both directions, its border filled by reflection.
+
+    Args:
+        images: (n, height, width, channels), higher and wider than ``pixels``.
+        pixels: the farthest that a picture moves.
+        generator: draws how far.
+    """
+    height, width = images.shape[1:3]
+    margin = ((0, 0), (pixels, pixels), (pixels, pixels), (0, 0))
+    padded = np.pad(images, margin, mode="reflect")
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (height, width), axis=(1, 2))
+    down, right = generator.integers(0, 2 * pixels + 1, size=(2, len(images)))
+    moved = windows[np.arange(len(images)), down, right]  # (n, channels, height, width)
+    return np.ascontiguousarray(np.moveaxis(moved, 1, -1))
