@@ -324,7 +324,9 @@ class _Batches(keras.utils.PyDataset):
         seed: int = 0,
         augment: bool = False,
     ) -> None:
-        super().__init__()
+        # With more than one worker Keras reads ahead itself; else tf.data does, and on few cores its
+        # automatic tuning leaves the network waiting for a third of the time.
+        super().__init__(workers=2, max_queue_size=4)
         self._split = split
         self._indices = indices
         self._plan = plan
