@@ -6,7 +6,7 @@ networks, one plan in three sizes; ``build("fast")`` is the smallest of them.
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
 from typing import Literal, get_args
 
@@ -24,6 +24,8 @@ with backend.quiet_startup():
 Pooling = Literal["max", "average", "stride", "blur"]
 POOLINGS: tuple[Pooling, ...] = get_args(Pooling)
 
+PARTS = ("whitening", "normalisation")  # of the fast networks, to leave out in an ablation
+
 SMALLEST_SIDE = 8  # pixels; below this nothing is left after two poolings and the valid convolution
 
 
@@ -35,6 +37,7 @@ def build(
     num_classes: int = 10,
     image_shape: tuple[int, int, int] = (32, 32, 3),
     width: float = 1.0,
+    without: Collection[str] = (),
 ) -> keras.Model:
     """Build an untrained network that takes uint8 images and returns class probabilities.
 
@@ -51,12 +54,15 @@ def build(
         image_shape: (height, width, channels) of one image.
         width: multiplies the number of filters and units; 0.25 gives a quick miniature for
             experiments that train many networks.
+        without: parts of a ``fast`` network to leave out, for ablations. Without ``"whitening"``
+            the first convolution is trained like the others; without ``"normalisation"`` the
+            others have biases, and kernels of any length.
 
     Returns:
         A model from uint8 (n, height, width, channels), 0 to 255, to float32 (n, num_classes).
 
     Raises:
-        ValueError: for an unknown name or pooling, or shapes that the network can't take.
+        ValueError: for an unknown name, pooling or part, or shapes that the network can't take.
     """
     if name not in NETWORKS:
         raise ValueError(f"unknown network {name!r}; the known ones are {', '.join(NETWORKS)}")
@@ -71,9 +77,24 @@ def build(
         )
     if not 0 < width <= 4:
         raise ValueError(f"width is {width}; it multiplies the filters and lies in (0, 4]")
-    stack = NETWORKS[name](pooling, _seeds(seed), num_classes, width)
+    _check_parts(name, without)
+    plan = partial(NETWORKS[name], without=without) if without else NETWORKS[name]
+    stack = plan(pooling, _seeds(seed), num_classes, width)
     image = keras.Input(image_shape, dtype="uint8", name="image")
     return keras.Sequential([image, *stack], name=name)
+
+
+def _check_parts(name: str, without: Collection[str]) -> None:
+    for part in without:
+        if part not in PARTS:
+            raise ValueError(
+                f"unknown part {part!r}; without is a collection of some of {', '.join(PARTS)}, "
+                f"such as [{PARTS[0]!r}]"
+            )
+    if without and name == "classic":
+        raise ValueError(
+            f"'classic' has no {' and no '.join(without)} to leave out; the fast networks have"
+        )
 
 
 def initialise(model: keras.Model, *, seed: int) -> None:
@@ -191,12 +212,14 @@ def _fast(
     width: float,
     *,
     stages: Sequence[Sequence[int]],
+    without: Collection[str] = (),
 ) -> list[keras.Layer]:
     """One plan in several sizes.
 
     The whitened patches halve the picture before the first trained layer, so that no convolution
     ever works at full resolution. Each stage after the first halves it again, before it normalises.
     """
+    normalised = "normalisation" not in without
 
     def convolution(filters: int, name: str, strides: int = 1) -> keras.Layer:
         return layers.Conv2D(
@@ -204,15 +227,16 @@ def _fast(
             3,
             strides=strides,
             padding="same",
-            use_bias=False,  # the normalisation behind it subtracts a bias and adds its own
+            use_bias=not normalised,  # normalisation subtracts a bias and adds its own
             kernel_initializer=keras.initializers.HeNormal(next(seeds)),
-            kernel_constraint=keras.constraints.UnitNorm(axis=(0, 1, 2)),
+            kernel_constraint=keras.constraints.UnitNorm(axis=(0, 1, 2)) if normalised else None,
             name=name,
         )
 
+    normalisation = partial(FusedBatchNormalization, momentum=0.6, epsilon=1e-5)
     stack = [
         layers.Rescaling(1 / 255, offset=-0.5, name="scaling"),
-        PatchWhitening(24, 4, strides=2, name="whitening"),
+        _patches(seeds, trained="whitening" in without),
         layers.ReLU(name="relu_0"),
     ]
     number = 0
@@ -224,7 +248,7 @@ def _fast(
             stack += [
                 convolution(filters, f"conv_{number}", strides),
                 *(_pool(pooling, f"pool_{stage}") if halves else []),
-                FusedBatchNormalization(momentum=0.6, epsilon=1e-5, name=f"norm_{number}"),
+                *([normalisation(name=f"norm_{number}")] if normalised else []),
                 layers.ReLU(name=f"relu_{number}"),
             ]
     return [
@@ -240,9 +264,24 @@ def _fast(
     ]
 
 
+def _patches(seeds: Iterator[int], *, trained: bool) -> keras.Layer:
+    """The first layer of a fast network, which looks at patches of pixels."""
+    whitening = PatchWhitening(24, 4, strides=2, name="whitening")
+    if not trained:
+        return whitening
+    return layers.Conv2D(
+        whitening.filters,
+        whitening.kernel_size,
+        strides=whitening.strides,
+        padding=whitening.padding,
+        kernel_initializer=keras.initializers.HeNormal(next(seeds)),
+        name="conv_0",
+    )
+
+
 _quick = partial(_fast, stages=[[], [48, 48], [96, 96]])
 
-NETWORKS: dict[str, Callable[[Pooling, Iterator[int], int, float], list[keras.Layer]]] = {
+NETWORKS: dict[str, Callable[..., list[keras.Layer]]] = {
     "classic": _classic,
     "fast": _quick,
     "quick": _quick,

@@ -130,6 +130,9 @@ def test_receptive_field_is_what_a_value_can_see(layer, pooling):
         ("classic", {"num_classes": 1}, "num_classes is 1"),
         ("classic", {"image_shape": (7, 32, 3)}, "7×32 pixels are too small"),
         ("classic", {"width": 0}, "width is 0"),
+        ("quick", {"without": ["dropout"]}, "unknown part 'dropout'; without is a collection"),
+        ("quick", {"without": "whitening"}, r"such as \['whitening'\]"),
+        ("classic", {"without": ["whitening"]}, "'classic' has no whitening to leave out"),
     ],
 )
 def test_bad_arguments_are_named(name, options, message):
@@ -140,3 +143,35 @@ def test_bad_arguments_are_named(name, options, message):
 def test_other_shapes_and_numbers_of_classes():
     model = models.build("classic", image_shape=(8, 12, 3), num_classes=3)
     assert model.output_shape == (None, 3)
+
+
+def test_a_fast_network_without_whitening_trains_its_first_layer():
+    model = models.build("quick", without=["whitening"], seed=1)
+    whole = models.build("quick", seed=1)
+    first, whitening = model.get_layer("conv_0"), whole.get_layer("whitening")
+    assert first.trainable and not whitening.trainable
+    assert first.kernel.shape == whitening.kernel.shape
+    assert np.abs(first.kernel).max() > 0  # drawn, where the whitening waits for pictures
+    assert [layer.name for layer in model.layers[2:]] == [layer.name for layer in whole.layers[2:]]
+    assert model.count_params() == whole.count_params()
+
+
+def test_a_fast_network_without_normalisation_has_biases_and_free_kernels():
+    model = models.build("quick", without=["normalisation"])
+    whole = models.build("quick")
+    names = [layer.name for layer in whole.layers if not layer.name.startswith("norm_")]
+    assert [layer.name for layer in model.layers] == names
+    for name in names:
+        if name.startswith("conv_"):
+            free, bound = model.get_layer(name), whole.get_layer(name)
+            assert free.use_bias and not bound.use_bias
+            assert free.kernel_constraint is None and bound.kernel_constraint is not None
+
+
+def test_initialising_gives_what_building_gives_when_parts_are_left_out():
+    model = models.build("quick", without=models.PARTS, seed=1)
+    expected = models.build("quick", without=models.PARTS, seed=2)
+    model.set_weights([weight + 1 for weight in model.get_weights()])
+    models.initialise(model, seed=2)
+    for one, other in zip(model.variables, expected.variables, strict=True):
+        np.testing.assert_array_equal(one.numpy(), other.numpy())
