@@ -150,24 +150,24 @@ def _follow(
     """Follow a lesson to its end: the last cell started, the error if any, peak memory."""
     last: Started | None = None
     kernel: psutil.Process | None = None
-    peak_memory = 0
+    memory = 0
     while True:
         if receiver.poll(_POLL_SECONDS):
             try:
                 event = receiver.recv()
             except EOFError:
                 process.join()
-                return last, f"its process ended early (exit code {process.exitcode})", peak_memory
+                return last, f"its process ended early (exit code {process.exitcode})", memory
             if isinstance(event, Finished):
-                return last, event.error, peak_memory
+                return last, event.error, memory
             last = event
             on_cell(event)
         with suppress(psutil.Error, IndexError):
             kernel = kernel or (psutil.Process(process.pid).children()[0] if last else None)
-            peak_memory = max(peak_memory, _peak_memory(kernel) if kernel else 0)
+            memory = max(memory, peak_memory(kernel) if kernel else 0)
 
 
-def _peak_memory(process: psutil.Process) -> int:
+def peak_memory(process: psutil.Process) -> int:
     """Largest resident memory of a process so far; where nobody keeps count, that of now."""
     try:
         status = Path(f"/proc/{process.pid}/status").read_text()

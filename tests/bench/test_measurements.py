@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from course_utils import bench
+from course_utils.bench import measurements as bench
 from course_utils.execution.lessons import RunError
 
 
