@@ -73,10 +73,27 @@ def cross_entropy(answer: Any) -> str:
     return "0 when the true class gets probability 1, and more the less it gets"
 
 
+def receptive_field(answer: Any) -> str:
+    """Begin with 1 pixel and a step of 1 pixel. Every layer adds ``kernel - 1`` steps; after that
+    its stride makes the steps of all later layers longer."""
+    expect_close(answer([(3, 1)]), 3, "For one 3×3 convolution")
+    expect_close(answer([(3, 1), (3, 1)]), 5, "For two 3×3 convolutions")
+    expect_close(answer([(3, 1), (3, 1), (2, 2)]), 6, "When a 2×2 pooling with stride 2 follows,")
+    expect_close(
+        answer([(2, 2), (3, 1), (2, 2), (3, 1)]), 16, "When poolings and convolutions take turns,"
+    )
+    classic = [(3, 1), (3, 1), (2, 2), (3, 1), (3, 1), (2, 2)]
+    expect_close(answer(classic), 16, "For `classic`")
+    quick = [(4, 2), (3, 1), (2, 2), (3, 1), (3, 1), (2, 2), (3, 1)]
+    expect_close(answer(quick), 46, "For `quick`")
+    return "16 pixels for `classic`, 46 for `quick`: more than the picture has"
+
+
 CHECKS = {
     "2.1": convolve,
     "2.2": num_parameters,
     "2.3": max_pool,
     "2.4": softmax,
     "2.5": cross_entropy,
+    "2.6": receptive_field,
 }

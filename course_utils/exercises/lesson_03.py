@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from course_utils.exercises.expectations import expect_close, expect_equal
+from course_utils.exercises.expectations import Wrong, expect_close, expect_equal
 
 
 def step(answer: Any) -> str:
@@ -61,10 +61,57 @@ def worst_class(answer: Any) -> str:
     return "the class with the smallest share of its own pictures recognised"
 
 
+def learning_rate(answer: Any) -> str:
+    """``done = step / num_steps`` is the share of the training that lies behind. While it is less
+    than ``warm_up``, the rate is ``highest * done / warm_up``. After that it falls from ``highest``
+    in proportion to what is left: ``highest * (1 - done) / (1 - warm_up)``."""
+    for step, expected, situation in (
+        (0, 0.0, "At the beginning"),
+        (10, 0.25, "Half-way through the warm-up"),
+        (20, 0.5, "At the end of the warm-up"),
+        (60, 0.25, "Half-way down"),
+        (100, 0.0, "At the end"),
+    ):
+        expect_close(
+            answer(step, 100, 0.5, 0.2),
+            expected,
+            f"{situation}, at step {step} of 100 with highest 0.5 and warm_up 0.2,",
+        )
+    expect_close(answer(30, 60, 0.1, 0.25), 0.2 / 3, "At step 30 of 60 with warm_up 0.25")
+    expect_close(answer(0, 10, 0.1, 0.0), 0.1, "Without a warm-up, at the beginning,")
+    expect_close(answer(5, 10, 0.1, 0.0), 0.05, "Without a warm-up, half-way,")
+    return "up in a straight line to the highest, and down in another to zero"
+
+
+def normalise(answer: Any) -> str:
+    """``values.mean(axis=0)`` and ``values.var(axis=0)`` give one number for each feature. Subtract
+    the mean and divide by ``np.sqrt(variance + epsilon)``."""
+    values = np.array([[1.0, 10, -4], [3, 30, -4], [5, 20, -1]])
+    with np.errstate(all="ignore"):
+        found = answer(values, 1e-12)
+        constant = answer(np.full((4, 2), 7.0), 0.01)
+    if isinstance(found, np.ndarray) and found.shape == values.shape:
+        if not np.allclose(found.mean(axis=0), 0, atol=1e-6):
+            raise Wrong("The mean of each feature, a column of the array, should become 0.")
+        if not np.allclose(found.var(axis=0), 1, atol=1e-6):
+            raise Wrong("The variance of each feature, a column of the array, should become 1.")
+    expected = (values - values.mean(axis=0)) / values.std(axis=0)
+    expect_close(found, expected, "For three pictures with three features")
+    expect_close(constant, np.zeros((4, 2)), "When a feature never changes,")
+    expect_close(
+        answer(np.array([[1.0], [5.0]]), 5.0),
+        [[-2 / 3], [2 / 3]],
+        "With a variance of 4 and an epsilon of 5, so that the root is that of 9,",
+    )
+    return "every feature has mean 0 and variance 1, and nothing is divided by 0"
+
+
 CHECKS = {
     "3.1": step,
     "3.2": best_epoch,
     "3.3": accuracy,
     "3.4": num_pictures,
     "3.5": worst_class,
+    "3.6": learning_rate,
+    "3.7": normalise,
 }

@@ -32,16 +32,48 @@ MISTAKES = {
     "2.3": [lambda plane: plane[::2, ::2], lambda plane: plane.max()],
     "2.4": [lambda x: np.exp(x) / np.exp(x).sum(), lambda x: x / x.sum()],
     "2.5": [lambda p, label: -np.log2(p[label]), lambda p, label: 1 - p[label]],
+    "2.6": [
+        lambda layers: 1 + sum(kernel - 1 for kernel, stride in layers),
+        lambda layers: math.prod(kernel for kernel, stride in layers),
+    ],
     "3.1": [lambda w, g, r: w + r * g, lambda w, g, r: w - g],
     "3.3": [lambda y, p: (p > 0.5).mean(), lambda y, p: int((p.argmax(axis=1) == y).sum())],
     "3.2": [lambda losses: int(np.argmin(losses)), lambda losses: 1 + int(np.argmax(losses))],
     "3.4": [lambda p, m: int(1.96**2 * p * (1 - p) / m**2), lambda p, m: math.ceil(1 / m**2)],
     "3.5": [lambda y, p, names: names[0], lambda y, p, names: 0],
+    "3.6": [
+        lambda step, num_steps, highest, warm_up: highest,
+        lambda step, num_steps, highest, warm_up: highest * (1 - step / num_steps),
+    ],
+    "3.7": [
+        lambda values, epsilon: values - values.mean(axis=0),
+        lambda values, epsilon: (values - values.mean(axis=0)) / values.std(axis=0),
+    ],
     "4.1": [lambda a, b: (a == b).sum(), lambda a, b: 1.0],
     "4.2": [lambda y, p, g: float(np.mean(y == p)), lambda y, p, g: 0.0],
     "4.3": [lambda e, n: np.mean(e), lambda e, n: np.sum(np.multiply(e, n))],
     "4.4": [lambda percent, n: [round(percent * n / 100)], lambda percent, n: []],
 }
+
+
+def receptive_field(layers, *, late=False):
+    """Right, or with a stride that counts already for its own layer."""
+    field, jump = 1, 1
+    for kernel, stride in layers:
+        field += (kernel - 1) * jump * (stride if late else 1)
+        jump *= stride
+    return field
+
+
+def learning_rate(step, num_steps, highest, warm_up):
+    if step < warm_up * num_steps:
+        return highest * step / (warm_up * num_steps)
+    return highest * (num_steps - step) / (num_steps * (1 - warm_up))
+
+
+def normalise(values, epsilon, axis=0, ddof=0):
+    mean, variance = values.mean(axis, keepdims=True), values.var(axis, keepdims=True, ddof=ddof)
+    return (values - mean) / np.sqrt(variance + epsilon)
 
 
 def test_every_exercise_has_its_mistakes_tested():
@@ -58,6 +90,69 @@ def test_mistakes_get_a_hint(exercise, answer, capsys):
     assert verdict.startswith(f"{exercise} ✗ ")
     assert hint.startswith("Hint: ")
     assert "``" not in hint
+
+
+@pytest.mark.parametrize(
+    ("exercise", "answer", "found"),
+    [
+        ("2.6", receptive_field, "16 pixels for `classic`, 46 for `quick`"),
+        ("3.6", learning_rate, "up in a straight line to the highest"),
+        ("3.7", normalise, "every feature has mean 0 and variance 1"),
+    ],
+)
+def test_right_answers_are_accepted(exercise, answer, found, capsys):
+    check(exercise, answer)
+    assert capsys.readouterr().out.startswith(f"{exercise} ✓ {found}")
+
+
+@pytest.mark.parametrize(
+    ("exercise", "answer", "message"),
+    [
+        ("2.6", lambda layers: 3, "For two 3×3 convolutions the answer is 5 but yours is 3"),
+        (
+            "2.6",
+            lambda layers: 1 + sum(kernel - 1 for kernel, _ in layers),
+            "When poolings and convolutions take turns, the answer is 16 but yours is 7",
+        ),
+        (
+            "2.6",
+            lambda layers: receptive_field(layers, late=True),
+            "When a 2×2 pooling with stride 2 follows, the answer is 6 but yours is 7",
+        ),
+        (
+            "3.6",
+            lambda step, num_steps, highest, warm_up: highest * min(1, step / num_steps / warm_up),
+            "Half-way down, at step 60 of 100 with highest 0.5 and warm_up 0.2, the answer is 0.25",
+        ),
+        (
+            "3.6",
+            lambda step, num_steps, highest, warm_up: highest * step / warm_up,
+            "Half-way through the warm-up, at step 10 of 100",
+        ),
+        (
+            "3.6",
+            lambda step, num_steps, highest, warm_up: (
+                highest * min(step / num_steps / warm_up, (1 - step / num_steps) / (1 - warm_up))
+            ),
+            "raised ZeroDivisionError",
+        ),
+        ("3.7", lambda values, epsilon: normalise(values, epsilon, axis=1), "The mean of each"),
+        ("3.7", lambda values, epsilon: normalise(values, epsilon, axis=None), "The mean of each"),
+        ("3.7", lambda values, epsilon: normalise(values, epsilon, ddof=1), "The variance of each"),
+        ("3.7", lambda values, epsilon: normalise(values, 0), "When a feature never changes,"),
+        (
+            "3.7",
+            lambda values, epsilon: (values - values.mean(0)) / (values.std(0) + epsilon),
+            "With a variance of 4 and an epsilon of 5",
+        ),
+    ],
+)
+def test_typical_mistakes_get_the_message_that_fits(exercise, answer, message, capsys):
+    check(exercise, answer)
+    verdict, hint = capsys.readouterr().out.splitlines()
+    assert verdict.startswith(f"{exercise} ✗ ")
+    assert message in verdict
+    assert hint.startswith("Hint: ")
 
 
 @pytest.mark.parametrize("exercise", CHECKS)
