@@ -1,11 +1,14 @@
 """Settings that have to be in place before TensorFlow is imported.
 
 ``import course_utils`` calls :func:`configure`, so every notebook, command and test gets the same
-settings. Only environment variables are touched: nothing heavy is imported here.
+settings. Only environment variables are touched: nothing heavy is imported here. The settings of
+the memory are made when TensorFlow is imported.
 """
 
+import ctypes
 import logging
 import os
+import platform
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,6 +30,29 @@ def configure() -> None:
         os.environ.setdefault(name, value)
 
 
+# glibc's parameters of mallopt, from its malloc.h: the size from which a block is mapped on its own,
+# and the free memory at the heap's end from which on it goes back to the system.
+_M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD = -3, -1
+_KEPT = 2**30  # bytes
+
+
+def keep_freed_memory() -> bool:
+    """Let this process keep the memory of freed tensors for the next ones, where that is glibc's.
+
+    By itself glibc maps every block of more than 32 MB anew and gives it back when it is freed, and
+    the system then has to fill each page with zeros at its first use. A training step frees and
+    takes the same blocks over and over. On one older processor (AVX2) this halved the time of an
+    epoch; on two newer ones it made no difference. It costs about 25 MB of memory.
+
+    Returns:
+        Whether the settings exist here and were made.
+    """
+    if platform.libc_ver()[0] != "glibc":
+        return False
+    mallopt = ctypes.CDLL(None).mallopt
+    return all(mallopt(setting, _KEPT) for setting in (_M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD))
+
+
 @contextmanager
 def quiet_startup() -> Iterator[None]:
     """Hold back what TensorFlow's C++ parts write to standard error while they are imported.
@@ -34,6 +60,7 @@ def quiet_startup() -> Iterator[None]:
     They announce oneDNN there whatever the log level is, which would end up in every notebook.
     When the import fails, what was held back is written out with the error.
     """
+    keep_freed_memory()
     with tempfile.TemporaryFile() as held_back:
         stderr = os.dup(2)
         os.dup2(held_back.fileno(), 2)

@@ -17,6 +17,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
 import course_utils
+from course_utils import backend
 
 _GIGABYTE = 10**9
 _CPU_FLAGS = {
@@ -50,6 +51,7 @@ def inspect() -> Iterator[Finding]:
     yield check_packages()
     yield check_cores()
     yield check_memory()
+    yield check_allocator()
     yield from check_folders()
     yield check_photographs()
     yield check_jupyter()
@@ -153,6 +155,15 @@ def check_memory() -> Finding:
     if available < 1.5 * _GIGABYTE:
         return Finding("Memory", "note", found, "A lesson takes up to 1 GB: close other programs.")
     return Finding("Memory", "OK", found)
+
+
+def check_allocator() -> Finding:
+    """Find out whether the memory of freed tensors can be kept for the next ones."""
+    if backend.keep_freed_memory():
+        return Finding("Allocator", "OK", "glibc; training keeps freed memory for its next step")
+    return Finding(
+        "Allocator", "OK", "not glibc; freed memory is handled as the system's library does it"
+    )
 
 
 def check_folders() -> Iterator[Finding]:

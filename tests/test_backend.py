@@ -1,4 +1,5 @@
 import os
+import platform
 import subprocess
 import sys
 
@@ -49,3 +50,28 @@ def test_what_was_held_back_comes_with_the_error(capfd):
         os.write(2, b"why it failed\n")
         raise ImportError
     assert capfd.readouterr().err == "why it failed\n"
+
+
+# Take, fill and free a block of 64 MB twice; print how many pages the system filled the second time.
+FILL_TWICE = """
+import ctypes, resource
+from course_utils import backend
+{keep}
+libc = ctypes.CDLL(None)
+libc.malloc.restype = ctypes.c_void_p
+libc.malloc.argtypes = [ctypes.c_size_t]
+libc.free.argtypes = [ctypes.c_void_p]
+for _ in range(2):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    block = libc.malloc(64 * 2**20)
+    ctypes.memset(block, 1, 64 * 2**20)
+    libc.free(block)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="there is no glibc here")
+def test_freed_memory_is_kept_for_the_next_tensor():
+    kept = python(FILL_TWICE.format(keep="assert backend.keep_freed_memory()"))
+    given_back = python(FILL_TWICE.format(keep=""))
+    assert int(kept.stdout) < 100 < int(given_back.stdout)
