@@ -308,7 +308,7 @@ def layer_table(model: keras.Model) -> pd.DataFrame:
         kernel, stride = _extent(layer)
         field += (kernel - 1) * jump
         jump *= stride
-        if isinstance(layer, layers.Flatten):
+        if isinstance(layer, layers.Flatten | layers.GlobalAveragePooling2D):
             field = side
         rows.append(
             {
@@ -321,6 +321,24 @@ def layer_table(model: keras.Model) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
+
+
+def training_flops(model: keras.Model) -> int:
+    """Floating-point operations that training on one image takes.
+
+    Counted are convolutions and dense layers, a multiplication and an addition as two operations:
+    once forward, once more for the gradient of a trainable layer's weights, and once more for the
+    gradient of its inputs where a layer before it has weights to train.
+
+    Args:
+        model: a network made by :func:`build`, or any chain of Keras layers.
+    """
+    passes, trainable_before = 0, False
+    for layer in model.layers:
+        trainable = bool(layer.trainable_weights)
+        passes += _multiply_adds(layer) * (1 + trainable + trainable_before)
+        trainable_before = trainable_before or trainable
+    return 2 * passes
 
 
 def _extent(layer: keras.Layer) -> tuple[int, int]:

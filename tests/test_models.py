@@ -101,6 +101,27 @@ def test_layer_table_of_classic():
     assert table.loc["dense_2", "receptive_field"] == 32
 
 
+def test_training_flops_are_those_counted_by_hand():
+    model = keras.Sequential(
+        [
+            keras.Input((6, 6, 3)),
+            keras.layers.Conv2D(4, 3, padding="same", trainable=False),
+            keras.layers.Conv2D(5, 3, strides=2, padding="same"),
+            keras.layers.BatchNormalization(),
+            keras.layers.Flatten(),
+            keras.layers.Dense(2),
+        ]
+    )
+    frozen, first, dense = 6 * 6 * 3 * 3 * 3 * 4, 3 * 3 * 3 * 3 * 4 * 5, 3 * 3 * 5 * 2
+    assert models.training_flops(model) == 2 * (frozen + 2 * first + 3 * dense)
+
+
+def test_training_flops_of_classic():
+    conv_1 = 32 * 32 * 27 * 32
+    others = 32 * 32 * 288 * 32 + 16 * 16 * 288 * 64 + 14 * 14 * 576 * 64 + 3136 * 512 + 5120
+    assert models.training_flops(models.build("classic")) == 2 * (2 * conv_1 + 3 * others)
+
+
 @pytest.mark.parametrize("layer", ["conv_2", "pool_1", "conv_4", "pool_2"])
 @pytest.mark.parametrize("pooling", models.POOLINGS)
 def test_receptive_field_is_what_a_value_can_see(layer, pooling):
