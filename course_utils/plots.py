@@ -1034,3 +1034,62 @@ def _intervals_summary(
             f"; {apart} of {_plural(len(table), 'interval')} leave {_percent(reference)} out"
         )
     return sentence + "."
+
+
+@_style()
+def ablation(summary: pd.DataFrame) -> Plot:
+    """Accuracy and time of each step of an ablation, from top to bottom.
+
+    Args:
+        summary: from :func:`course_utils.labs.ablation.summarise`.
+
+    Raises:
+        ValueError: if there are no steps.
+    """
+    if summary.empty:
+        raise ValueError("the summary has no rows; train at least one step")
+    names, seconds = list(summary["step"]), summary["seconds"]
+    figure = _figure(1.4 + 0.34 * len(names))
+    left, right = figure.subplots(1, 2, sharey=True, width_ratios=[3, 2])
+    _dots(left, summary[["accuracy", "low", "high"]], np.arange(len(names)), look=LOOKS[0])
+    _finish_dots(left, names, title="Accuracy, step by step", xlabel="on test images")
+    bars = right.barh(range(len(names)), seconds, height=0.6, color=ORANGE)
+    right.bar_label(bars, [_seconds(value) for value in seconds], padding=3)
+    right.margins(x=0.2)
+    right.tick_params(axis="y", length=0)
+    right.xaxis.set_major_locator(MaxNLocator(nbins=4))
+    right.set_xlabel("seconds for one training")
+    right.set_title("Time")
+    return Plot(
+        figure,
+        alt="Two panels with one row for each step of an ablation, from top to bottom "
+        f"{_listing(names)}: dots with 95 % intervals of the accuracy on test images, and bars of "
+        "the seconds that one training takes.",
+        summary=_ablation_summary(summary),
+    )
+
+
+def _ablation_summary(summary: pd.DataFrame) -> str:
+    first, last = summary.iloc[0], summary.iloc[-1]
+    before, after = (
+        str(Estimate(row["accuracy"], row["low"], row["high"])) for row in (first, last)
+    )
+    slow, fast = _seconds(first["seconds"]), _seconds(last["seconds"])
+    if len(summary) == 1:
+        return f"The accuracy of {first['step']} is {before} and one training takes {slow}."
+    most = summary.iloc[int(summary["change"].abs().argmax())]
+    low, high = percentage(most["change_low"]), percentage(most["change_high"])
+    slower = summary["seconds"].diff()
+    longest = int(slower.abs().argmax())
+    return (
+        f"From {first['step']} to {last['step']} the accuracy goes from {before} to {after} and "
+        f"the time of one training from {slow} to {fast}; the accuracy changes most with "
+        f"{most['step']}, by {percentage(most['change'])} points ({low} to {high}), and the time "
+        f"with {summary['step'].iloc[longest]}, by {_seconds(slower.iloc[longest])}."
+    )
+
+
+def _seconds(seconds: float) -> str:
+    """A time, or a difference between times: whole seconds unless they are few."""
+    digits = 0 if abs(seconds) >= 9.95 else 1
+    return f"{round(seconds, digits) + 0.0:,.{digits}f} s".replace("-", "−")

@@ -17,6 +17,7 @@ from PIL import Image
 from course_utils import plots
 from course_utils.datasets.base import Datasheet, ImageDataset, ImageSplit
 from course_utils.evaluation import evaluate_predictions, wilson
+from course_utils.labs.ablation import summarise
 
 CLASS_NAMES = ("automobile", "cat", "ship")
 
@@ -120,6 +121,7 @@ def all_plots(data, evaluation, model):
         "network_diagram": plots.network_diagram(model),
         "cross_entropy_curve": plots.cross_entropy_curve(),
         "poolings": plots.poolings({"image": picture, "stride": picture[::2, ::2]}),
+        "ablation": plots.ablation(make_ablation()),
         "intervals": plots.intervals(
             make_estimates(),
             label="group",
@@ -144,7 +146,7 @@ def test_every_function_is_in_the_gallery(gallery):
         if callable(value) and getattr(value, "__annotations__", {}).get("return") is plots.Plot
     }
     assert public <= set(gallery)
-    assert len(public) >= 17
+    assert len(public) >= 18
 
 
 def test_every_figure_has_alternative_text_and_one_sentence(gallery):
@@ -434,3 +436,36 @@ def test_intervals_say_what_overlaps_and_what_leaves_the_reference_out():
         plots.intervals(table, label="pooling", **words)
     with pytest.raises(ValueError, match="needs rows"):
         plots.intervals(table.head(0), label="group", **words)
+
+
+def make_ablation(accuracies=(0.55, 0.5, 0.74), seconds=(120.0, 25.2, 24.0)):
+    rows = [
+        (step, seed, accuracy + 0.01 * seed, time, time, 3, 7)
+        for seed in (0, 1)
+        for step, accuracy, time in zip(
+            ("classic", "small", "Muon"), accuracies, seconds, strict=True
+        )
+    ]
+    columns = ["step", "seed", "accuracy", "seconds", "cpu_seconds", "parameters", "multiply_adds"]
+    return summarise(pd.DataFrame(rows, columns=columns))
+
+
+def test_an_ablation_says_what_changed_most():
+    plot = plots.ablation(make_ablation())
+    assert "From classic to Muon the accuracy goes from 55.5 % (" in plot.summary
+    assert "the time of one training from 120 s to 24 s" in plot.summary
+    assert "the accuracy changes most with Muon, by 24.0 points (24.0 to 24.0)" in plot.summary
+    assert plot.summary.endswith("and the time with small, by −95 s.")
+    worse = plots.ablation(make_ablation((0.7, 0.4, 0.5), (1.0, 1.5, 9.0))).summary
+    assert (
+        "with small, by −30.0 points (−30.0 to −30.0), and the time with Muon, by 7.5 s." in worse
+    )
+    lengths = [bar.get_width() for bar in plot.figure.axes[1].patches]
+    assert lengths == [120, 25.2, 24]
+
+
+def test_an_ablation_of_one_step_is_not_compared():
+    plot = plots.ablation(make_ablation().head(1))
+    assert plot.summary.endswith("and one training takes 120 s.")
+    with pytest.raises(ValueError, match="no rows"):
+        plots.ablation(make_ablation().head(0))

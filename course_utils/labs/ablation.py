@@ -81,8 +81,13 @@ class Ablation:
         return (
             f"Measured on {self.date} with {num_seeds} {'seeds' if num_seeds > 1 else 'seed'} on "
             f"{self.machine}: {self.epochs} {'epochs' if self.epochs > 1 else 'epoch'} on "
-            f"{self.num_train:,} training pictures of {self.dataset}, tested on {self.num_test:,} others."
+            f"{self.num_train:,} training pictures of {self.dataset}, tested on "
+            f"{self.num_test:,} others."
         )
+
+
+def _share(share: float | None) -> str:
+    return f"{100 * (share or 0):.0f} %"
 
 
 _CLASSIC, _QUICK = training.RECIPES["classic"], training.RECIPES["quick"]
@@ -105,8 +110,8 @@ _STEPS: tuple[tuple[str, str, str, tuple[str, ...], dict[str, Any]], ...] = (
     ),
     (
         "schedule",
-        f"The learning rate rises to {RMSPROP_LEARNING_RATE:g} in the first {_QUICK.warm_up:.0%} "
-        "of the steps and falls to 0 in the others.",
+        f"The learning rate rises to {RMSPROP_LEARNING_RATE:g} in the first "
+        f"{_share(_QUICK.warm_up)} of the steps and falls to 0 in the others.",
         *("classic", ()),
         {"learning_rate": RMSPROP_LEARNING_RATE, "warm_up": _QUICK.warm_up},
     ),
@@ -134,7 +139,7 @@ _STEPS: tuple[tuple[str, str, str, tuple[str, ...], dict[str, Any]], ...] = (
     ),
     (
         "label smoothing",
-        f"{_QUICK.label_smoothing:.0%} of the true class's probability is shared out among all "
+        f"{_share(_QUICK.label_smoothing)} of the true class's probability is shared out among all "
         "classes.",
         *("quick", (), {"label_smoothing": _QUICK.label_smoothing}),
     ),

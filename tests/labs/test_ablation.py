@@ -85,7 +85,7 @@ def test_sentences_say_what_is_new():
         assert step.change.endswith(".") and ". " not in step.change, step.name
     changes = {step.name: step.change for step in ablation.steps()}
     quick = training.RECIPES["quick"]
-    assert f"{quick.warm_up:.0%}" in changes["schedule"]
+    assert f"first {100 * quick.warm_up:.0f} %" in changes["schedule"]
     assert f"{quick.shift} pixels" in changes["augmentation"]
 
 
