@@ -30,8 +30,8 @@ def configure() -> None:
         os.environ.setdefault(name, value)
 
 
-# glibc's parameters of mallopt, from its malloc.h: the size from which a block is mapped on its own,
-# and the free memory at the heap's end from which on it goes back to the system.
+# glibc's parameters of mallopt, from its malloc.h: the size from which on a block is mapped on its
+# own, and the free memory at the heap's end from which on it goes back to the system.
 _M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD = -3, -1
 _KEPT = 2**30  # bytes
 

@@ -139,7 +139,6 @@ def fit(
     log = _Log(keeper)
     finished = len(log.rows)
     if finished < plan.epochs:
-        batches.skip(finished)
         model.fit(
             batches,
             validation_data=(
@@ -153,6 +152,7 @@ def fit(
             shuffle=False,  # _Batches shuffles images; Keras would shuffle whole batches
             verbose=0,
             callbacks=[
+                keras.callbacks.LambdaCallback(on_epoch_begin=batches.start_epoch),
                 _DivergenceGuard(plan),
                 log,
                 *([_ProgressBar()] if progress and is_watched() else []),
@@ -324,8 +324,8 @@ class _Batches(keras.utils.PyDataset):
         seed: int = 0,
         augment: bool = False,
     ) -> None:
-        # With more than one worker Keras reads ahead itself; else tf.data does, and on few cores its
-        # automatic tuning leaves the network waiting for a third of the time.
+        # With more than one worker Keras reads ahead itself. With one it leaves that to tf.data, whose
+        # automatic tuning lets the network wait: on one core for a third of the time.
         super().__init__(workers=2, max_queue_size=4)
         self._split = split
         self._indices = indices
@@ -333,10 +333,10 @@ class _Batches(keras.utils.PyDataset):
         self._one_hot = np.eye(num_classes, dtype=np.float32)
         self._seed = seed
         self._augment = augment
-        self.skip(0)
+        self.start_epoch(0)
 
-    def skip(self, epoch: int) -> None:
-        """Go to the beginning of an epoch, counted from 0."""
+    def start_epoch(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Go to the beginning of an epoch, counted from 0; a Keras callback."""
         self._epoch = epoch
         if self._augment:
             generator = np.random.default_rng([self._seed, epoch])
@@ -360,14 +360,15 @@ class _Batches(keras.utils.PyDataset):
             images = augmentation.shift(images, self._plan.shift, generator)
         return images, self._one_hot[self._split.labels[batch]]
 
-    def on_epoch_end(self) -> None:
-        self.skip(self._epoch + 1)
-
 
 def _identity(model: keras.Model, data: ImageDataset, plan: Recipe, seed: int) -> dict[str, Any]:
-    """What must be the same for a checkpoint to be continued. More epochs may be asked for."""
+    """What must be the same for a checkpoint to be continued.
+
+    More epochs may be asked for, unless the learning rate follows their number.
+    """
     recipe = asdict(plan)
-    del recipe["epochs"]
+    if plan.warm_up is None:
+        del recipe["epochs"]
     weights = hashlib.sha256()
     for weight in model.get_weights():
         weights.update(weight.tobytes())

@@ -52,7 +52,7 @@ def test_what_was_held_back_comes_with_the_error(capfd):
     assert capfd.readouterr().err == "why it failed\n"
 
 
-# Take, fill and free a block of 64 MB twice; print how many pages the system filled the second time.
+# Take, fill and free 64 MB twice; print how many pages the system had to fill the second time.
 FILL_TWICE = """
 import ctypes, resource
 from course_utils import backend

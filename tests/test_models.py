@@ -24,18 +24,48 @@ def test_classic_is_the_original_network():
     assert model.count_params() == 1_676_842
 
 
+@pytest.mark.parametrize("name", ["quick", "good", "best"])
+def test_fast_networks_never_convolve_at_full_resolution(name):
+    model = models.build(name)
+    convolutions = [layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D)]
+    assert max(layer.output.shape[1] for layer in convolutions) == 16
+    assert not convolutions[0].trainable
+    assert all(layer.trainable for layer in convolutions[1:])
+    assert model.count_params() < 1_676_842
+    assert int(models.layer_table(model).receptive_field.max()) >= 28
+
+
+def test_fast_is_quick():
+    one, other = (models.build(name) for name in ("fast", "quick"))
+    assert [layer.name for layer in one.layers] == [layer.name for layer in other.layers]
+    for first, second in zip(one.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_array_equal(first, second)
+
+
+@pytest.mark.parametrize("side", [8, 15, 32, 50])
+@pytest.mark.parametrize("num_classes", [2, 100])
+def test_fast_networks_take_other_sizes_and_numbers_of_classes(side, num_classes):
+    model = models.build("quick", image_shape=(side, side + 3, 3), num_classes=num_classes)
+    images = np.random.default_rng(0).integers(0, 256, (4, side, side + 3, 3), dtype=np.uint8)
+    probabilities = np.asarray(model(images))
+    assert probabilities.shape == (4, num_classes)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["classic", "quick"])
 @pytest.mark.parametrize("pooling", models.POOLINGS)
-def test_every_pooling_takes_uint8_and_returns_probabilities(pooling):
-    model = models.build("classic", pooling=pooling, width=0.25)
+def test_every_pooling_takes_uint8_and_returns_probabilities(name, pooling):
+    model = models.build(name, pooling=pooling, width=0.25)
     images = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3), dtype=np.uint8)
     probabilities = np.asarray(model(images))
     assert probabilities.shape == (4, 10)
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
 
 
+@pytest.mark.parametrize("name", ["classic", "quick"])
 @pytest.mark.parametrize("pooling", models.POOLINGS)
-def test_pooling_changes_no_weight(pooling):
-    reference, variant = (models.build("classic", pooling=kind) for kind in ("max", pooling))
+def test_pooling_changes_no_weight(name, pooling):
+    reference, variant = (models.build(name, pooling=kind) for kind in ("max", pooling))
     for one, other in zip(reference.get_weights(), variant.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
 
@@ -73,10 +103,11 @@ def test_the_seed_fixes_weights_and_dropout():
     assert not np.array_equal(one, three)
 
 
+@pytest.mark.parametrize("name", ["classic", "quick"])
 @pytest.mark.parametrize("pooling", models.POOLINGS)
-def test_initialising_gives_what_building_gives(pooling):
-    model = models.build("classic", pooling=pooling, width=0.1, seed=1)
-    expected = models.build("classic", pooling=pooling, width=0.1, seed=2)
+def test_initialising_gives_what_building_gives(name, pooling):
+    model = models.build(name, pooling=pooling, width=0.1, seed=1)
+    expected = models.build(name, pooling=pooling, width=0.1, seed=2)
     model.set_weights([weight + 1 for weight in model.get_weights()])
     model(np.zeros((1, 32, 32, 3), np.uint8), training=True)  # moves dropout's random state
     models.initialise(model, seed=2)
@@ -99,6 +130,19 @@ def test_layer_table_of_classic():
         3, 5, 6, 14, 16,
     ]  # fmt: skip
     assert table.loc["dense_2", "receptive_field"] == 32
+
+
+def test_layer_table_of_quick():
+    """Its last convolution would see 46 pixels; an average over all positions sees everything."""
+    columns = ["whitening", "conv_1", "pool_1", "conv_2", "conv_3", "pool_2", "conv_4", "average"]
+    for side, expected in (
+        (32, [4, 8, 10, 18, 26, 30, 32, 32]),
+        (64, [4, 8, 10, 18, 26, 30, 46, 64]),
+    ):
+        model = models.build("quick", image_shape=(side, side, 3))
+        table = models.layer_table(model).set_index("layer")
+        assert list(table.receptive_field[columns]) == expected
+        assert table.multiply_adds["whitening"] == (side // 2) ** 2 * 4 * 4 * 3 * 24
 
 
 def test_training_flops_are_those_counted_by_hand():

@@ -1,6 +1,7 @@
 """Training: recipes, reproducibility, checkpoints and errors."""
 
 import json
+import math
 import os
 import signal
 import subprocess
@@ -113,6 +114,138 @@ def test_a_stopped_run_goes_on_with_the_same_result(tmp_path):
     ]
 
 
+FAST = replace(training.RECIPES["quick"], batch_size=32)
+
+
+def build_fast(seed: int = 0):
+    return models.build("quick", image_shape=(12, 12, 3), num_classes=3, width=0.25, seed=seed)
+
+
+def test_the_fast_recipe_is_the_same_twice_and_after_a_break(tmp_path):
+    """Augmentation, the schedule, Muon's momentum and the running means all go on."""
+    undisturbed, again, first, resumed = (build_fast() for _ in range(4))
+    for model in (undisturbed, again):
+        training.fit(model, make_data(), recipe=FAST, epochs=3)
+    assert same_weights(undisturbed, again)
+
+    class KilledError(Exception):
+        pass
+
+    save = training._Checkpoint.save
+
+    def save_and_stop(self, rows):
+        save(self, rows)
+        raise KilledError
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training._Checkpoint, "save", save_and_stop)
+        with pytest.raises(KilledError):
+            training.fit(first, make_data(), recipe=FAST, epochs=3, checkpoint=tmp_path)
+    history = training.fit(resumed, make_data(), recipe=FAST, epochs=3, checkpoint=tmp_path)
+    assert list(history.epochs.epoch) == [1, 2, 3]
+    assert same_weights(undisturbed, resumed)
+
+
+def test_a_schedule_cannot_go_on_towards_another_end(tmp_path):
+    """The learning rate depends on the number of epochs, so another number is another run."""
+    training.fit(build_fast(), make_data(), recipe=FAST, epochs=1, checkpoint=tmp_path)
+    with pytest.raises(training.TrainingError, match="its epochs is 1, this run's is 2"):
+        training.fit(build_fast(), make_data(), recipe=FAST, epochs=2, checkpoint=tmp_path)
+
+
+def test_a_fast_network_learns():
+    history = training.fit(build_fast(), make_data(640), recipe=FAST, epochs=4)
+    assert history.final.val_accuracy > 0.8
+
+
+def test_validation_after_the_last_epoch_only():
+    history = training.fit(build_fast(), make_data(), recipe=FAST, epochs=3)
+    assert history.epochs.val_accuracy.isna().tolist() == [True, True, False]
+
+
+def test_whitening_looks_at_training_images_only_and_only_once():
+    data = make_data()
+    held_back = np.random.default_rng(0).permutation(NUM_IMAGES)[-32:]
+    images = data.train.images.copy()
+    images[held_back] = 255 - images[held_back]
+    changed = replace(data, train=replace(data.train, images=images))
+    one, other = build_fast(), build_fast()
+    training.fit(one, data, recipe=FAST, epochs=1)
+    training.fit(other, changed, recipe=FAST, epochs=1)
+    assert same_weights(one, other)
+    filters = one.get_layer("whitening").get_weights()
+    training.fit(one, relabelled(0), recipe=FAST, epochs=1, seed=1)
+    for before, after in zip(filters, one.get_layer("whitening").get_weights(), strict=True):
+        assert np.array_equal(before, after)
+
+
+def test_an_initialised_fast_network_repeats_its_training():
+    fresh, used = build_fast(seed=1), build_fast(seed=2)
+    training.fit(used, make_data(), recipe=FAST, epochs=1, seed=5)
+    models.initialise(used, seed=1)
+    for model in (fresh, used):
+        training.fit(model, make_data(), recipe=FAST, epochs=1, seed=3)
+    assert same_weights(fresh, used)
+
+
+def test_the_learning_rate_rises_and_falls_in_straight_lines():
+    schedule = training.WarmUpAndDecay(0.5, num_steps=100, warm_up=0.2)
+    rates = np.array([float(schedule(step)) for step in range(100)])
+    assert np.allclose(np.diff(rates[:20]), 0.5 / 20, atol=1e-6)
+    assert np.allclose(np.diff(rates[20:]), -0.5 / 80, atol=1e-6)
+    assert rates[0] == pytest.approx(0.5 / 40)  # the middle of the first of 20 steps
+    assert rates[-1] == pytest.approx(0.5 / 160)
+    again = training.WarmUpAndDecay.from_config(schedule.get_config())
+    assert float(again(50)) == rates[50]
+    without = training.WarmUpAndDecay(0.5, num_steps=10, warm_up=0.0)
+    assert float(without(0)) == pytest.approx(0.475)
+
+
+def test_batches_that_are_not_full_are_left_out_where_the_recipe_says_so():
+    split = make_data().train
+    for whole, expected in ((True, 4), (False, 5)):
+        recipe = replace(FAST, whole_batches=whole)
+        indices = np.arange(150)
+        batches = training._Batches(split, indices, recipe, num_classes=3, augment=True)
+        assert len(batches) == expected
+    # never in validation
+    assert len(training._Batches(split, indices, FAST, num_classes=3)) == 5
+
+
+@pytest.mark.parametrize("recipe", [training.Recipe(learning_rate=1e20), FAST])
+def test_a_training_that_diverges_ends_with_the_remedy(tmp_path, recipe, capfd):
+    model = build() if recipe.name == "classic" else build_fast()
+    if recipe.name != "classic":
+        recipe = replace(recipe, optimizer="sgd", learning_rate=1e38)
+    calm = replace(recipe, learning_rate=1e-6)
+    training.fit(build(), make_data(), recipe=replace(calm, warm_up=None), epochs=1)
+    with pytest.raises(training.TrainingError) as error:
+        training.fit(model, make_data(640), recipe=recipe, epochs=5, checkpoint=tmp_path)
+    message = str(error.value)
+    assert "training has diverged: the loss is" in message
+    assert f"learning_rate={recipe.learning_rate:g}" in message
+    assert f"try a tenth of it, {recipe.learning_rate / 10:g}" in message
+    assert error.value.__cause__ is None, "a traceback from inside TensorFlow"
+
+
+def test_a_checkpoint_from_before_the_divergence_is_kept(tmp_path):
+    """The loss overflows in the second epoch; the state after the first stays on disk."""
+    recipe = training.Recipe(optimizer="sgd", learning_rate=1e-3, batch_size=16)
+    training.fit(build(), make_data(), recipe=recipe, epochs=1, checkpoint=tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    model = build()
+    batches = training._Batches.__getitem__
+
+    def poisoned(self, index):
+        images, labels = batches(self, index)
+        return images, labels * (np.nan if self._epoch == 1 else 1)
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(training.TrainingError, match="nan"):
+        patch.setattr(training._Batches, "__getitem__", poisoned)
+        training.fit(model, make_data(), recipe=recipe, epochs=2, checkpoint=tmp_path)
+    assert before == {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+
+
 def test_a_finished_run_is_not_run_again(tmp_path):
     first, second = build(), build()
     before = training.fit(first, make_data(), epochs=2, checkpoint=tmp_path)
@@ -178,17 +311,33 @@ def relabelled(label: int) -> ImageDataset:
     return replace(data, train=replace(data.train, labels=labels))
 
 
+def one_class() -> ImageDataset:
+    data = make_data()
+    return replace(data, train=replace(data.train, labels=np.full(NUM_IMAGES, 2)))
+
+
 @pytest.mark.parametrize(
     ("data", "options", "message"),
     [
         (make_data(), {"epochs": 0}, "epochs is 0"),
-        (make_data(), {"recipe": "slow"}, "unknown recipe 'slow'; the known ones are classic"),
+        (
+            make_data(),
+            {"recipe": "slow"},
+            "unknown recipe 'slow'; the known ones are classic, fast, quick, good, best",
+        ),
         (make_data(), {"recipe": training.Recipe(batch_size=0)}, "batch_size is 0"),
         (make_data(), {"recipe": training.Recipe(validation_split=1.5)}, "validation_split is 1.5"),
         (make_data(side=16), {}, "16 × 16 × 3 but the network takes 12 × 12 × 3"),
         (relabelled(3), {}, "labels run from 0 to 3 but the network has 3 outputs"),
         (relabelled(-1), {}, "labels run from -1 to 2"),
         (make_data(1), {}, "1 training images can't be split"),
+        (make_data(100), {}, "batch_size is 128 but only 80 of 100 images are trained on"),
+        (one_class(), {}, "all 160 training images belong to one class, 'light'"),
+        (make_data(), {"recipe": training.Recipe(learning_rate=0)}, "learning_rate is 0"),
+        (make_data(), {"recipe": training.Recipe(learning_rate=math.nan)}, "learning_rate is nan"),
+        (make_data(), {"recipe": training.Recipe(warm_up=1.0)}, r"warm_up is 1\.0"),
+        (make_data(), {"recipe": training.Recipe(label_smoothing=1)}, "label_smoothing is 1"),
+        (make_data(), {"recipe": training.Recipe(shift=12)}, "shift is 12 pixels but the images"),
     ],
 )
 def test_bad_input_is_refused_before_anything_happens(data, options, message):
