@@ -324,8 +324,8 @@ class _Batches(keras.utils.PyDataset):
         seed: int = 0,
         augment: bool = False,
     ) -> None:
-        # With more than one worker Keras reads ahead itself. With one it leaves that to tf.data, whose
-        # automatic tuning lets the network wait: on one core for a third of the time.
+        # With more than one worker Keras itself reads ahead. With one it leaves that to tf.data,
+        # whose automatic tuning lets the network wait: on one core for a third of the time.
         super().__init__(workers=2, max_queue_size=4)
         self._split = split
         self._indices = indices
