@@ -1,7 +1,6 @@
 """Benchmarks: the time and memory that the course needs on this computer."""
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -13,8 +12,6 @@ from pathlib import Path
 import course_utils
 from course_utils.environment import cpu_flags, cpu_model, num_cores
 from course_utils.execution.files import write_text
-from course_utils.execution.lessons import RunError, find_lessons
-from course_utils.execution.runs import run_lesson
 
 _IMPORT = """
 import time
@@ -32,14 +29,6 @@ pixels10.draw(100, seed=0)
 start = time.perf_counter()
 pixels10.draw(10_000, seed=0)
 print(time.perf_counter() - start)
-"""
-
-# The first epoch also builds the network's graph; the second is like all that follow.
-_TRAIN = """
-from course_utils import datasets, models, training
-data = datasets.load("pixels10", num_train=5_000, num_test=100)
-history = training.fit(models.build("classic"), data, epochs=2, progress=False)
-print(4_000 / history.epochs["seconds"].iloc[-1])
 """
 
 
@@ -75,6 +64,9 @@ def measure_lessons() -> Iterator[Measurement]:
     Raises:
         RunError: a lesson fails.
     """
+    from course_utils.execution.lessons import RunError, find_lessons
+    from course_utils.execution.runs import run_lesson
+
     total = 0.0
     with tempfile.TemporaryDirectory() as folder:
         for lesson in find_lessons():
@@ -101,10 +93,10 @@ def measure_data() -> Iterator[Measurement]:
 
 
 def measure_training() -> Iterator[Measurement]:
-    """Train the classic network with and without oneDNN."""
-    for word, setting in (("on", "1"), ("off", "0")):
-        speed = _run_python(_TRAIN, TF_ENABLE_ONEDNN_OPTS=setting)
-        yield Measurement(f"training classic, oneDNN {word}", speed, "images/s")
+    """Train a few steps of each recipe, and extrapolate."""
+    from course_utils.bench import report, training
+
+    yield from report.measurements(training.run_short())
 
 
 BENCHMARKS: dict[str, Callable[[], Iterator[Measurement]]] = {
@@ -125,16 +117,17 @@ def write_json(measurements: Sequence[Measurement], path: Path) -> None:
     write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
-def _run_python(code: str, **environment: str) -> float:
+def _run_python(code: str) -> float:
     """Run code in a Python of its own and return the number that it prints last."""
     done = subprocess.run(  # noqa: S603, code of this module
         [sys.executable, "-c", code],
-        env=os.environ | environment,
         capture_output=True,
         text=True,
         check=False,
     )
     if done.returncode:
+        from course_utils.execution.lessons import RunError
+
         raise RunError(f"a benchmark failed: {done.stderr.strip().splitlines()[-1]}")
     return float(done.stdout.split()[-1])
 

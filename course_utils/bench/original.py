@@ -12,7 +12,6 @@ Source: the student notebook that the course grew out of, after Keras's example 
 import argparse
 import json
 import os
-import sys
 import threading
 import time
 from pathlib import Path
@@ -104,7 +103,7 @@ def measure(
 
     keras.utils.set_random_seed(seed)
     x_train, y_train, x_test, y_test = load(path)
-    ends: list[dict[str, float]] = []
+    ends: list[dict[str, Any]] = []
     start, cpu_start = time.perf_counter(), time.process_time()
     clock = keras.callbacks.LambdaCallback(
         on_epoch_end=lambda epoch, logs: ends.append(
@@ -161,7 +160,7 @@ def main() -> None:
     parser.add_argument("--validation-split", type=float, default=VALIDATION_SPLIT)
     end_with_parent()
     result = measure(**vars(parser.parse_args()))
-    print(json.dumps(result), file=sys.stdout)
+    print(json.dumps(result))
 
 
 if __name__ == "__main__":
