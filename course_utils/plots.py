@@ -32,7 +32,7 @@ from course_utils.evaluation import Estimate, Evaluation, percentage
 if TYPE_CHECKING:
     import keras
 
-    from course_utils.training import History
+    from course_utils.training import History, Recipe
 
 WIDTH = 8.0  # inches, the widest that a notebook shows without scaling
 DPI = 110
@@ -468,21 +468,81 @@ def learning_curves(history: "History") -> Plot:
 
 
 def _learning_summary(epochs: pd.DataFrame, best: pd.Series) -> str:
-    gaps = epochs["accuracy"] - epochs["val_accuracy"]
+    validated = epochs.dropna(subset=["val_accuracy"])
+    gaps = validated["accuracy"] - validated["val_accuracy"]
     first, last = round(100 * gaps.iloc[0], 1), round(100 * gaps.iloc[-1], 1)
+    before, after = (f"{percentage(gap / 100)} points" for gap in (first, last))
     sentence = (
         f"Validation accuracy is highest after epoch {best['epoch']:.0f} of {len(epochs)}, "
         f"{_percent(best['val_accuracy'])}"
     )
     if len(epochs) == 1:
         return f"{sentence}; one epoch shows no trend yet."
-    before, after = (f"{percentage(gap / 100)} points" for gap in (first, last))
+    if len(validated) == 1:
+        return (
+            f"Validation accuracy was measured once, after epoch {best['epoch']:.0f} of "
+            f"{len(epochs)}: {_percent(best['val_accuracy'])}; training accuracy minus validation "
+            f"accuracy is {after}."
+        )
     if first == last:
         return f"{sentence}; training accuracy minus validation accuracy stays at {after}."
+    counted = "epoch" if len(validated) == len(epochs) else "validated epoch"
     return (
         f"{sentence}; training accuracy minus validation accuracy "
-        f"{'rises' if last > first else 'falls'} from {before} after the first epoch to {after} "
-        "after the last."
+        f"{'rises' if last > first else 'falls'} from {before} after the first {counted} to "
+        f"{after} after the last."
+    )
+
+
+@_style()
+def learning_rate_schedule(recipes: Sequence["Recipe"], *, num_steps: int = 100) -> Plot:
+    """The learning rate of each recipe in the course of a training, as a share of its highest.
+
+    Args:
+        recipes: from :data:`course_utils.training.RECIPES`, 1 to 5 of them with different names.
+        num_steps: how many steps a training has, at least 2.
+
+    Raises:
+        ValueError: if there are no recipes, more than can be told apart, or less than two steps.
+    """
+    from course_utils.training import WarmUpAndDecay
+
+    if not recipes or num_steps < 2:
+        raise ValueError(
+            f"a schedule is drawn for at least one recipe over at least 2 steps, got "
+            f"{_plural(len(recipes), 'recipe')} and num_steps={num_steps}"
+        )
+    steps = np.arange(num_steps)
+    figure = _figure(3.4, 6.4)
+    axes = figure.subplots()
+    courses = []
+    for recipe, look in zip(recipes, _looks(len(recipes)), strict=True):
+        if recipe.warm_up is None:
+            shares = np.ones(num_steps)
+            course = f"stays at {recipe.learning_rate:g} ({recipe.name})"
+        else:
+            shares = np.asarray(WarmUpAndDecay(1.0, num_steps, recipe.warm_up)(steps))
+            course = (
+                f"rises to {recipe.learning_rate:g} in the first {recipe.warm_up:.0%} of the steps "
+                f"and falls to 0 after that ({recipe.name})"
+            ).replace("%", " %")
+        label = f"{recipe.name} (highest: {recipe.learning_rate:g})"
+        axes.plot(steps + 1, shares, color=look.color, linestyle=look.line, label=label)
+        courses.append(course)
+    axes.set_ylim(0, 1.05)
+    axes.set_xlabel("step")
+    axes.set_ylabel("share of the highest rate")
+    axes.yaxis.set_major_formatter(_percent_axis())
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.grid(axis="y")
+    axes.set_title("Learning rate")
+    figure.legend(loc="outside lower center", ncols=2)
+    names = _listing([recipe.name for recipe in recipes])
+    return Plot(
+        figure,
+        alt=f"Line chart over {num_steps:,} steps: the learning rate of {names}, each as a share "
+        "of its highest value.",
+        summary=f"The learning rate {_listing(courses)}.",
     )
 
 
@@ -781,9 +841,22 @@ def _convolutions(model: "keras.Model") -> list["keras.Layer"]:
     return [layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D)]
 
 
+def _response(model: "keras.Model", convolution: "keras.Layer") -> "keras.Layer":
+    """The layer in which a convolution's output ends: its own, or the ReLU that comes behind it."""
+    import keras
+
+    behind = model.layers[model.layers.index(convolution) + 1 :]
+    for layer in behind:
+        if isinstance(layer, keras.layers.ReLU):
+            return layer
+        if isinstance(layer, keras.layers.Conv2D | keras.layers.Dense):
+            break
+    return convolution
+
+
 @_style()
 def activations(model: "keras.Model", image: NDArray[np.uint8], *, num_maps: int = 7) -> Plot:
-    """What each convolution makes of one picture: its most active feature maps.
+    """What each convolution makes of one picture: its most active feature maps, after the ReLU.
 
     Args:
         model: a network with convolutions.
@@ -800,7 +873,7 @@ def activations(model: "keras.Model", image: NDArray[np.uint8], *, num_maps: int
         raise ValueError("this network has no convolutions to look into")
     if image.shape != tuple(model.input_shape[1:]):
         raise ValueError(f"the network takes {model.input_shape[1:]}, the image is {image.shape}")
-    extractor = keras.Model(model.inputs[0], [layer.output for layer in found])
+    extractor = keras.Model(model.inputs[0], [_response(model, layer).output for layer in found])
     outputs = extractor(image[np.newaxis], training=False)
     maps = [keras.ops.convert_to_numpy(output)[0] for output in outputs]
     figure = _figure(0.2 + 0.95 * len(found))
@@ -889,8 +962,10 @@ def network_diagram(model: "keras.Model") -> Plot:
 
 _KINDS = {
     "Conv2D": (BLUE, ""),
+    "PatchWhitening": (BLUE, ""),
     "MaxPooling2D": (ORANGE, "//"),
     "AveragePooling2D": (ORANGE, "//"),
+    "GlobalAveragePooling2D": (ORANGE, "//"),
     "Dense": (GREEN, ""),
     "Dropout": ("white", "xxx"),
 }

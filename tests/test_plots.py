@@ -14,10 +14,11 @@ from matplotlib.axis import Axis
 from matplotlib.text import Text
 from PIL import Image
 
-from course_utils import plots
+from course_utils import models, plots
 from course_utils.datasets.base import Datasheet, ImageDataset, ImageSplit
 from course_utils.evaluation import evaluate_predictions, wilson
 from course_utils.labs.ablation import summarise
+from course_utils.training import RECIPES
 
 CLASS_NAMES = ("automobile", "cat", "ship")
 
@@ -110,6 +111,10 @@ def all_plots(data, evaluation, model):
         "pixel_histogram": plots.pixel_histogram(data.train.images),
         "mean_images": plots.mean_images(data),
         "learning_curves": plots.learning_curves(history),
+        "validated once": plots.learning_curves(make_history([0.4, 0.6], [np.nan, 0.5])),
+        "learning_rate_schedule": plots.learning_rate_schedule(
+            [RECIPES["classic"], RECIPES["quick"]], num_steps=93
+        ),
         "one epoch": plots.learning_curves(make_history([0.4], [0.5])),
         "confusion": plots.confusion(evaluation),
         "class_accuracy": plots.class_accuracy(evaluation),
@@ -146,7 +151,7 @@ def test_every_function_is_in_the_gallery(gallery):
         if callable(value) and getattr(value, "__annotations__", {}).get("return") is plots.Plot
     }
     assert public <= set(gallery)
-    assert len(public) >= 18
+    assert len(public) >= 19
 
 
 def test_every_figure_has_alternative_text_and_one_sentence(gallery):
@@ -316,6 +321,32 @@ def test_learning_curves_say_where_they_lead(accuracy, val_accuracy, expected):
         assert words in summary
 
 
+def test_learning_curves_leave_out_epochs_that_were_not_validated():
+    nothing = float("nan")
+    once = plots.learning_curves(make_history([0.4, 0.6, 0.9], [nothing, nothing, 0.8])).summary
+    assert "measured once, after epoch 3 of 3: 80.0 %" in once
+    assert "is 10.0 points" in once
+    twice = plots.learning_curves(make_history([0.4, 0.6, 0.9], [nothing, 0.6, 0.8])).summary
+    assert "highest after epoch 3 of 3" in twice
+    assert "rises from 0.0 points after the first validated epoch to 10.0 points" in twice
+
+
+def test_a_schedule_rises_and_falls_or_stays():
+    plot = plots.learning_rate_schedule([RECIPES["classic"], RECIPES["quick"]], num_steps=100)
+    classic, quick = (line.get_ydata() for line in plot.figure.axes[0].lines)
+    assert set(classic) == {1.0}
+    assert quick[9] == pytest.approx(9.5 / 20)  # in the middle of the tenth step
+    assert quick[59] == pytest.approx(40.5 / 80)
+    assert plot.summary == (
+        "The learning rate stays at 0.001 (classic) and rises to 0.1 in the first 20 % of the "
+        "steps and falls to 0 after that (quick)."
+    )
+    with pytest.raises(ValueError, match="0 recipes"):
+        plots.learning_rate_schedule([])
+    with pytest.raises(ValueError, match="num_steps=1"):
+        plots.learning_rate_schedule([RECIPES["quick"]], num_steps=1)
+
+
 def test_learning_curves_count_epochs_in_whole_numbers():
     plot = plots.learning_curves(make_history([0.4, 0.5], [0.4, 0.5]))
     ticks = plot.figure.axes[0].get_xticks()
@@ -402,6 +433,17 @@ def test_activations_are_those_of_the_layers(model):
     assert f"{100 * share:.1f} % in conv_1" in plot.summary
     with pytest.raises(ValueError, match=r"takes \(8, 8, 3\)"):
         plots.activations(model, picture[:4])
+
+
+def test_activations_of_a_fast_network_are_taken_after_the_relu():
+    quick = models.build("quick", image_shape=(8, 8, 3), num_classes=3, width=0.25)
+    picture = make_data().test.images[0]
+    plot = plots.activations(quick, picture)
+    import keras
+
+    behind = keras.Model(quick.inputs[0], quick.get_layer("relu_2").output)(picture[None])[0]
+    share = float((behind.numpy() == 0).mean())
+    assert f"{100 * share:.1f} % in conv_2" in plot.summary
 
 
 def test_network_diagram_tells_every_layer(model):
