@@ -302,28 +302,114 @@ def claims(
         raise typer.Exit(1)
 
 
-@app.command(epilog=_examples("course bench", "course bench start data --json bench.json"))
-def bench(
+@app.command(
+    epilog=_examples(
+        "course bench",
+        "course bench start data --json bench.json",
+        "course bench training",
+        "course bench training --full --dataset cifar10",
+        "course bench training --full --runs original=1,classic=1,quick=5 --json race.json",
+    )
+)
+def bench(  # noqa: PLR0917, a command's options
     what: Annotated[
         list[Benchmark] | None, typer.Argument(help="What to measure; all by default.")
     ] = None,
     json_file: Annotated[
-        Path | None, typer.Option("--json", help="Write the measurements to this file, too.")
+        Path | None,
+        typer.Option(
+            "--json",
+            help="Write the measurements to this file, too. With [b]--full[/] it also keeps what "
+            "is finished, and is bench-training.json by default.",
+        ),
+    ] = None,
+    full: Annotated[
+        bool,
+        typer.Option(
+            "--full",
+            help="[b]training[/]: train every recipe to the end, several times; takes hours. "
+            "Stop it when you like: the same command goes on.",
+        ),
+    ] = False,
+    dataset: Annotated[
+        str | None,
+        typer.Option(
+            help="[b]training[/]: a data set's name, or the path to a folder or zip; cifar10 with "
+            "[b]--full[/], else pixels10."
+        ),
+    ] = None,
+    runs: Annotated[
+        str | None,
+        typer.Option(help="[b]--full[/]: how often each runs, such as original=1,quick=5."),
+    ] = None,
+    num_train: Annotated[
+        int | None, typer.Option(min=1, help="[b]--full[/]: training images; all by default.")
     ] = None,
 ) -> None:
     """Measure the time and memory that the course needs on this computer."""
     from course_utils.bench import BENCHMARKS, Measurement, machine, write_json
 
+    chosen = what or list(Benchmark)
+    if (full or dataset) and chosen != [Benchmark.training]:
+        raise typer.BadParameter("--full and --dataset go with `course bench training` alone")
+    if (runs or num_train) and not full:
+        raise typer.BadParameter("--runs and --num-train go with --full")
+    if full:
+        _race(dataset or "cifar10", json_file or Path("bench-training.json"), runs, num_train)
+        return
     measurements: list[Measurement] = []
-    for name in what or list(Benchmark):
-        with console.status(f"Measuring: {name} …"):
-            measurements.extend(BENCHMARKS[name]())
     table = Table("measured", "value", "target", title=machine())
-    for one in measurements:
-        table.add_row(one.name, str(one), one.target)
-    console.print(table)
+    for name in chosen:
+        if name == Benchmark.training:
+            measurements.extend(_short_race(dataset or "pixels10"))
+            continue
+        with console.status(f"Measuring: {name} …"):
+            for one in BENCHMARKS[name]():
+                measurements.append(one)
+                table.add_row(one.name, str(one), one.target)
+    if table.row_count:
+        console.print(table)
     if json_file:
         write_json(measurements, json_file)
+
+
+def _short_race(dataset: str) -> list[Any]:
+    """Sample every recipe, print the table, and return the measurements."""
+    from course_utils.bench.report import measurements
+    from course_utils.bench.terminal import progress, show
+    from course_utils.bench.training import run_short
+
+    with progress(console) as watcher:
+        race = run_short(dataset, watcher=watcher)
+    show(race, console)
+    return measurements(race)
+
+
+def _race(dataset: str, path: Path, runs: str | None, num_train: int | None) -> None:
+    """Let the recipes train to the end, and print and write what came of it, also when stopped."""
+    from course_utils.bench.report import write
+    from course_utils.bench.terminal import progress, show
+    from course_utils.bench.training import NUM_SEEDS, parse_num_seeds, run_full
+
+    num_seeds = parse_num_seeds(runs) if runs else NUM_SEEDS
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    race = None
+    stopped = False
+    try:
+        with progress(console) as watcher:
+            for now in run_full(
+                dataset, path, num_train=num_train, num_seeds=num_seeds, watcher=watcher
+            ):
+                race = now
+    except KeyboardInterrupt:
+        stopped = True
+    if race and race.results:
+        show(race, console)
+        written = [str(one) for one in (path, *write(race, path))]
+        console.print(f"Results: {', '.join(written)}", **_PLAIN)
+    if stopped:
+        error_console.print("Stopped. The same command goes on with the trainings still missing.")
+        raise typer.Exit(130)
 
 
 if __name__ == "__main__":

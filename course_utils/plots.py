@@ -546,6 +546,75 @@ def learning_rate_schedule(recipes: Sequence["Recipe"], *, num_steps: int = 100)
     )
 
 
+_TIMES = {
+    **{seconds: f"{seconds} s" for seconds in (1, 2, 5, 10, 20)},
+    **{60 * minutes: f"{minutes} min" for minutes in (1, 2, 5, 10, 20)},
+    **{3600 * hours: f"{hours} h" for hours in (1, 2, 5, 10, 20)},
+}
+
+
+@_style()
+def training_race(table: pd.DataFrame, *, target: float | None = None) -> Plot:
+    """Test accuracy against training time, one marker for each training.
+
+    Args:
+        table: one row per training: ``contestant`` (1 to 5 different ones), ``seconds`` (above 0)
+            and ``accuracy`` (0 to 1).
+        target: the accuracy to reach, drawn as a line.
+
+    Raises:
+        ValueError: if there are no rows, or more contestants than can be told apart.
+    """
+    if table.empty:
+        raise ValueError("a race has at least one training; the table has no rows")
+    parts = {str(name): part for name, part in table.groupby("contestant", sort=False)}
+    figure = _figure(3.8)
+    axes = figure.subplots()
+    for (name, part), look in zip(parts.items(), _looks(len(parts)), strict=True):
+        axes.plot(
+            part["seconds"],
+            part["accuracy"],
+            color=look.color,
+            marker=look.marker,
+            linestyle="none",
+            markersize=9,
+            markeredgecolor="white",
+            label=name,
+        )
+    if target is not None:
+        axes.axhline(target, color=MIDDLE, linestyle=":", zorder=0, label="target")
+    _time_axis(axes, table["seconds"])
+    axes.margins(y=0.15)
+    axes.yaxis.set_major_formatter(_percent_axis())
+    axes.set_xlabel("training time (logarithmic)")
+    axes.set_ylabel("test accuracy")
+    axes.set_title("Accuracy and training time")
+    axes.grid()
+    figure.legend(loc="outside right center")
+    means = table.groupby("contestant", sort=False)[["seconds", "accuracy"]].mean()
+    results = [
+        f"{name} {_percent(row['accuracy'])} in {row['seconds']:,.0f} s"
+        for name, row in means.iterrows()
+    ]
+    aim = "" if target is None else f"; the target is {_percent(target)}"
+    return Plot(
+        figure,
+        alt=f"Scatter plot of test accuracy against training time, with a logarithmic time axis: "
+        f"{_plural(len(table), 'training')} of {_listing(list(parts))}.",
+        summary=f"On average {_listing(results)}{aim}.",
+    )
+
+
+def _time_axis(axes: Axes, seconds: pd.Series) -> None:
+    """A logarithmic axis with ticks that are read as times."""
+    axes.set_xscale("log")
+    low, high = seconds.min() / 2, seconds.max() * 2
+    axes.set_xlim(low, high)
+    ticks = {time: word for time, word in _TIMES.items() if low <= time <= high}
+    axes.set_xticks(list(ticks), list(ticks.values()))
+    axes.minorticks_off()
+
+
 # ------------------------------------------------------------------------------------ evaluation
 
 

@@ -200,6 +200,23 @@ def test_bench_prints_and_writes_what_it_measured(course, tmp_path):
     assert "≤ 0.2 s" in result.output
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("start", "--full"), "go with `course bench training` alone"),
+        (("--dataset", "pixels10"), "go with `course bench training` alone"),
+        (("training", "--runs", "quick=1"), "go with --full"),
+        (("training", "--full", "--runs", "slow=1"), "--runs has 'slow=1'"),
+        (("training", "--full", "--dataset", "nowhere"), "there is no data set 'nowhere'"),
+    ],
+)
+def test_bench_says_which_options_do_not_go_together(course, tmp_path, arguments, message):
+    result = course("bench", *arguments)
+    assert result.exit_code == 2
+    assert message in result.output
+    assert not all_files(tmp_path)
+
+
 def test_lab_prepares_the_copies_and_keeps_a_learners_work(course, make_lesson, tmp_path):
     make_lesson("01_first", "n = 3", "### BEGIN SOLUTION\nSECRET\n### END SOLUTION")
     result = course("lab", "--prepare-only", "--folder", "mine")

@@ -82,6 +82,17 @@ def make_estimates():
     return pd.DataFrame(rows, columns=["company", "group", "value", "low", "high"])
 
 
+def make_race():
+    rows = [
+        ("original", 2620, 0.741),
+        ("classic", 1700, 0.743),
+        *(("quick", 70 + seed, 0.745 + 0.002 * seed) for seed in range(3)),
+        ("good", 240, 0.856),
+        ("best", 1500, 0.904),
+    ]
+    return pd.DataFrame(rows, columns=["contestant", "seconds", "accuracy"])
+
+
 @pytest.fixture(scope="module")
 def model():
     import keras
@@ -127,6 +138,8 @@ def all_plots(data, evaluation, model):
         "cross_entropy_curve": plots.cross_entropy_curve(),
         "poolings": plots.poolings({"image": picture, "stride": picture[::2, ::2]}),
         "ablation": plots.ablation(make_ablation()),
+        "training_race": plots.training_race(make_race(), target=0.742),
+        "one training": plots.training_race(make_race()[:1]),
         "intervals": plots.intervals(
             make_estimates(),
             label="group",
@@ -151,7 +164,7 @@ def test_every_function_is_in_the_gallery(gallery):
         if callable(value) and getattr(value, "__annotations__", {}).get("return") is plots.Plot
     }
     assert public <= set(gallery)
-    assert len(public) >= 19
+    assert len(public) >= 20
 
 
 def test_every_figure_has_alternative_text_and_one_sentence(gallery):
@@ -511,3 +524,23 @@ def test_an_ablation_of_one_step_is_not_compared():
     assert plot.summary.endswith("and one training takes 120 s.")
     with pytest.raises(ValueError, match="no rows"):
         plots.ablation(make_ablation().head(0))
+
+
+def test_a_race_names_each_contestants_mean_and_the_target():
+    summary = plots.training_race(make_race(), target=0.742).summary
+    assert "quick 74.7 % in 71 s" in summary
+    assert "good 85.6 % in 240 s and best 90.4 % in 1,500 s" in summary
+    assert summary.endswith("the target is 74.2 %.")
+    assert "target" not in plots.training_race(make_race()).summary
+
+
+def test_a_races_time_axis_is_logarithmic_and_read_as_times():
+    (axes,) = plots.training_race(make_race(), target=0.742).figure.axes
+    assert axes.get_xscale() == "log"
+    words = [tick.get_text() for tick in axes.get_xticklabels()]
+    assert words == ["1 min", "2 min", "5 min", "10 min", "20 min", "1 h"]
+
+
+def test_a_race_needs_a_training():
+    with pytest.raises(ValueError, match="has no rows"):
+        plots.training_race(make_race()[:0])

@@ -83,6 +83,8 @@ def test_nothing_tracked_names_this_machine_or_a_package_registry():
 
 # Modules that are tested through what they are for, and where.
 TESTED_THROUGH = {
+    "bench/terminal.py": "bench/test_training.py",
+    "bench/worker.py": "bench/test_training.py",
     "execution/files.py": "execution/test_runs.py",
     "execution/store.py": "execution/test_runs.py",
     "execution/terminal.py": "test_cli.py",
