@@ -52,6 +52,36 @@ def test_fast_networks_take_other_sizes_and_numbers_of_classes(side, num_classes
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
 
 
+def test_the_compute_dtype_changes_rounding_and_nothing_else():
+    one, other = (models.build("quick", compute_dtype=kind) for kind in models.COMPUTE_DTYPES)
+    images = np.random.default_rng(0).integers(0, 256, (8, 32, 32, 3), dtype=np.uint8)
+    for model in (one, other):
+        model.get_layer("whitening").adapt(images / np.float32(255) - np.float32(0.5))
+    for first, second in zip(one.get_weights(), other.get_weights(), strict=True):
+        assert first.dtype == second.dtype == np.float32
+        np.testing.assert_array_equal(first, second)
+    exact, rounded = np.asarray(one(images)), np.asarray(other(images))
+    assert not np.array_equal(exact, rounded)
+    np.testing.assert_allclose(exact, rounded, atol=0.02)
+    np.testing.assert_allclose(rounded.sum(axis=1), 1, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "dtype", "message"),
+    [
+        (
+            "quick",
+            "float16",
+            "unknown compute_dtype 'float16'; choose float32 or bfloat16, or None",
+        ),
+        ("classic", "bfloat16", "'classic' computes in float32"),
+    ],
+)
+def test_another_compute_dtype_is_refused(name, dtype, message):
+    with pytest.raises(ValueError, match=message):
+        models.build(name, compute_dtype=dtype)
+
+
 @pytest.mark.parametrize("name", ["classic", "quick"])
 @pytest.mark.parametrize("pooling", models.POOLINGS)
 def test_every_pooling_takes_uint8_and_returns_probabilities(name, pooling):
