@@ -79,6 +79,7 @@ class Benchmark(StrEnum):
     data = "data"
     training = "training"
     lessons = "lessons"
+    ablation = "ablation"
 
 
 def _examples(*lines: str) -> str:
@@ -309,18 +310,21 @@ def claims(
         "course bench training",
         "course bench training --full --dataset cifar10",
         "course bench training --full --runs original=1,classic=1,quick=5 --json race.json",
+        "course bench ablation --dataset cifar10 --num-train 20000 --json ablation.json",
     )
 )
 def bench(  # noqa: PLR0917, a command's options
     what: Annotated[
-        list[Benchmark] | None, typer.Argument(help="What to measure; all by default.")
+        list[Benchmark] | None,
+        typer.Argument(help="What to measure; all but the ablation by default."),
     ] = None,
     json_file: Annotated[
         Path | None,
         typer.Option(
             "--json",
-            help="Write the measurements to this file, too. With [b]--full[/] it also keeps what "
-            "is finished, and is bench-training.json by default.",
+            help="Write the measurements to this file, too. With [b]--full[/] and [b]ablation[/] "
+            "it also keeps what is finished, and is bench-training.json or bench-ablation.json by "
+            "default.",
         ),
     ] = None,
     full: Annotated[
@@ -334,8 +338,8 @@ def bench(  # noqa: PLR0917, a command's options
     dataset: Annotated[
         str | None,
         typer.Option(
-            help="[b]training[/]: a data set's name, or the path to a folder or zip; cifar10 with "
-            "[b]--full[/], else pixels10."
+            help="[b]training[/] and [b]ablation[/]: a data set's name, or the path to a folder or "
+            "zip; cifar10 with [b]--full[/] and for [b]ablation[/], else pixels10."
         ),
     ] = None,
     runs: Annotated[
@@ -343,17 +347,40 @@ def bench(  # noqa: PLR0917, a command's options
         typer.Option(help="[b]--full[/]: how often each runs, such as original=1,quick=5."),
     ] = None,
     num_train: Annotated[
-        int | None, typer.Option(min=1, help="[b]--full[/]: training images; all by default.")
+        int | None,
+        typer.Option(
+            min=1, help="[b]--full[/] and [b]ablation[/]: training images; all by default."
+        ),
+    ] = None,
+    seeds: Annotated[
+        int | None,
+        typer.Option(min=2, help="[b]ablation[/]: how often each step is trained; 3 by default."),
+    ] = None,
+    title: Annotated[
+        str | None,
+        typer.Option(help="[b]ablation[/]: what to call the data set; its name by default."),
     ] = None,
 ) -> None:
     """Measure the time and memory that the course needs on this computer."""
     from course_utils.bench import BENCHMARKS, Measurement, machine, write_json
 
-    chosen = what or list(Benchmark)
-    if (full or dataset) and chosen != [Benchmark.training]:
-        raise typer.BadParameter("--full and --dataset go with `course bench training` alone")
-    if (runs or num_train) and not full:
-        raise typer.BadParameter("--runs and --num-train go with --full")
+    chosen = what or [one for one in Benchmark if one != Benchmark.ablation]
+    ablate = chosen == [Benchmark.ablation]
+    race = chosen == [Benchmark.training]
+    if Benchmark.ablation in chosen and not ablate:
+        raise typer.BadParameter("the ablation takes long: measure it alone")
+    _check_options(
+        ("--full", full, race, "training"),
+        ("--dataset", dataset, race or ablate, "training or ablation"),
+        ("--runs", runs, full, "training --full"),
+        ("--num-train", num_train, full or ablate, "training --full or ablation"),
+        ("--seeds", seeds, ablate, "ablation"),
+        ("--title", title, ablate, "ablation"),
+    )
+    if ablate:
+        path = json_file or Path("bench-ablation.json")
+        _ablate(dataset or "cifar10", path, num_train, seeds or 3, title)
+        return
     if full:
         _race(dataset or "cifar10", json_file or Path("bench-training.json"), runs, num_train)
         return
@@ -371,6 +398,29 @@ def bench(  # noqa: PLR0917, a command's options
         console.print(table)
     if json_file:
         write_json(measurements, json_file)
+
+
+def _check_options(*rules: tuple[str, object, bool, str]) -> None:
+    """Refuse an option that was given but would do nothing, saying what it goes with."""
+    for option, given, useful, partner in rules:
+        if given and not useful:
+            raise typer.BadParameter(f"{option} goes with `course bench` {partner}")
+
+
+def _ablate(
+    dataset: str, path: Path, num_train: int | None, num_seeds: int, title: str | None
+) -> None:
+    """Train every step from classic to quick, and print what came of it."""
+    from course_utils.bench.ablation import format_summary, measure
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        summary = measure(dataset, num_train=num_train, num_seeds=num_seeds, title=title, path=path)
+    except KeyboardInterrupt:
+        error_console.print("Stopped. The same command goes on with the trainings still missing.")
+        raise typer.Exit(130) from None
+    console.print(format_summary(summary))
+    console.print(f"Results: {path}", **_PLAIN)
 
 
 def _short_race(dataset: str) -> list[Any]:

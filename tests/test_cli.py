@@ -203,9 +203,15 @@ def test_bench_prints_and_writes_what_it_measured(course, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("start", "--full"), "go with `course bench training` alone"),
-        (("--dataset", "pixels10"), "go with `course bench training` alone"),
-        (("training", "--runs", "quick=1"), "go with --full"),
+        (("start", "--full"), "--full goes with `course bench` training"),
+        (("--dataset", "pixels10"), "--dataset goes with `course bench` training or ablation"),
+        (("training", "--runs", "quick=1"), "--runs goes with `course bench` training --full"),
+        (("training", "--num-train", "9"), "--num-train goes with `course bench` training --full"),
+        (("ablation", "start"), "the ablation takes long: measure it alone"),
+        (("ablation", "--full"), "--full goes with `course bench` training"),
+        (("training", "--seeds", "3"), "--seeds goes with `course bench` ablation"),
+        (("training", "--title", "toys"), "--title goes with `course bench` ablation"),
+        (("ablation", "--dataset", "nowhere"), "there is no data set 'nowhere'"),
         (("training", "--full", "--runs", "slow=1"), "--runs has 'slow=1'"),
         (("training", "--full", "--dataset", "nowhere"), "there is no data set 'nowhere'"),
     ],
