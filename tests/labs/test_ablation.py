@@ -53,7 +53,7 @@ def test_each_step_changes_one_thing():
     for before, step in pairwise(steps):
         old, new = asdict(before.recipe), asdict(step.recipe)
         settings = {name for name in new if new[name] != old[name]} - {"name"}
-        same_network = (before.network, before.without) == (step.network, step.without)
+        same_network = (before.network, before.options) == (step.network, step.options)
         changed.append((step.name, settings if same_network else {"the network", *settings}))
     assert changed == [
         ("validation once", {"whole_batches", "validate_last"}),
@@ -62,6 +62,7 @@ def test_each_step_changes_one_thing():
         ("small network", {"the network"}),
         ("normalisation", {"the network"}),
         ("whitening", {"the network"}),
+        ("bfloat16", {"the network"}),
         ("label smoothing", {"label_smoothing"}),
         ("Muon", {"optimizer", "learning_rate"}),
     ]
