@@ -944,7 +944,8 @@ def activations(model: "keras.Model", image: NDArray[np.uint8], *, num_maps: int
         raise ValueError(f"the network takes {model.input_shape[1:]}, the image is {image.shape}")
     extractor = keras.Model(model.inputs[0], [_response(model, layer).output for layer in found])
     outputs = extractor(image[np.newaxis], training=False)
-    maps = [keras.ops.convert_to_numpy(output)[0] for output in outputs]
+    # Matplotlib can't draw the bfloat16 that a fast network may compute in.
+    maps = [keras.ops.convert_to_numpy(keras.ops.cast(output, "float32"))[0] for output in outputs]
     figure = _figure(0.2 + 0.95 * len(found))
     grid = figure.subplots(len(found), num_maps + 1, squeeze=False)
     for axes in grid.flat:
