@@ -51,13 +51,19 @@ def table(race: Race) -> pd.DataFrame:
             },
             "images per second": f"{_images_per_second(race, name):,.0f}",
             "TFLOP": f"{flops / 1e12:.3g}",
-            "of the matmul rate": f"{percentage(flops / times[name] / race.matmul_rate)} %",
+            "computed in": race.compute_dtype(name),
+            "of that matmul rate": _share(flops / times[name], race, race.compute_dtype(name)),
+            "of the float32 rate": _share(flops / times[name], race, "float32"),
         }
         if not race.extrapolated:
             rows["CPU time"] = f"{_mean(lambda one: one.cpu_seconds, results):,.0f} s"
             rows["peak memory"] = f"{max(one.peak_memory for one in results) / 1e9:.2f} GB"
         columns[name] = rows
     return pd.DataFrame(columns)
+
+
+def _share(rate: float, race: Race, dtype: str) -> str:
+    return f"{percentage(rate / race.matmul_rate(dtype))} %"
 
 
 def _measured(race: Race, name: str) -> dict[str, str]:
@@ -96,8 +102,8 @@ def notes(race: Race) -> list[str]:
         f"{facts['dataset']}, {facts['num_train']:,} training and {facts['num_test']:,} test "
         f"images; {facts['machine']}; Keras {facts['keras']}, TensorFlow {facts['tensorflow']}; "
         f"{_dates(race)}.",
-        f"A matrix product ran at {race.matmul_rate / 1e9:.0f} GFLOP/s (median of "
-        f"{len(race.matmul_rates)}, measured between the trainings).",
+        f"A matrix product ran at {_rates(race)} (median of {len(race.matmul_rates)}, measured "
+        "between the trainings).",
     ]
     if race.extrapolated:
         return [
@@ -117,6 +123,13 @@ def notes(race: Race) -> list[str]:
         "network to the trained one. Intervals are 95 %: over seeds, or over test images where a "
         "contestant ran once. Peak memory is the largest of the whole process.",
     ]
+
+
+def _rates(race: Race) -> str:
+    return " and ".join(
+        f"{race.matmul_rate(dtype) / 1e9:.0f} GFLOP/s in {dtype}"
+        for dtype in sorted(race.matmul_rates[0], reverse=True)
+    )
 
 
 def _dates(race: Race) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -21,7 +22,9 @@ def progress(console: Console) -> Iterator[Watcher]:
         TimeElapsedColumn(),
         TextColumn("{task.fields[left]}"),
     )
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+    # Refreshed seldom, since it shares the cores with what is measured.
+    options: dict[str, Any] = {"refresh_per_second": 1, "disable": not console.is_terminal}
+    with Progress(*columns, console=console, **options) as bar:
         task = bar.add_task("getting ready", total=None, left="")
 
         def watch(step: Step) -> None:

@@ -79,14 +79,15 @@ class Race:
         identity: everything on which the results depend.
         costs: for each contestant, see :func:`course_utils.bench.worker.describe`.
         results: of the finished trainings, in their order.
-        matmul_rates: FLOP per second of a matrix product, measured between the trainings.
+        matmul_rates: FLOP per second of a matrix product, measured between the trainings; one
+            dictionary for each time, with the rate of each kind of numbers.
         extrapolated: whether the trainings were only samples.
     """
 
     identity: dict[str, Any]
-    costs: dict[str, dict[str, float]]
+    costs: dict[str, dict[str, Any]]
     results: list[Result] = field(default_factory=list)
-    matmul_rates: list[float] = field(default_factory=list)
+    matmul_rates: list[dict[str, float]] = field(default_factory=list)
     extrapolated: bool = False
 
     def of(self, contestant: str) -> list[Result]:
@@ -99,10 +100,13 @@ class Race:
         known = (CONTESTANTS[0], CONTESTANTS[1], ONEDNN_OFF, *CONTESTANTS[2:])
         return [name for name in known if self.of(name)]
 
-    @property
-    def matmul_rate(self) -> float:
-        """The median of the matrix products' rates."""
-        return median(self.matmul_rates)
+    def compute_dtype(self, contestant: str) -> str:
+        """The kind of numbers in which a contestant's convolutions are computed."""
+        return str(self.costs[_base(contestant)]["compute_dtype"])
+
+    def matmul_rate(self, dtype: str) -> float:
+        """The median of the rates of matrix products in one kind of numbers."""
+        return median(rates[dtype] for rates in self.matmul_rates)
 
     @property
     def target(self) -> float | None:
@@ -117,7 +121,9 @@ class Race:
         if self.extrapolated:
             num_trained = WHOLE_PICTURES * costs["epochs"]
             num_validated = WHOLE_PICTURES * costs["validations"]
-        return num_trained * costs["training_flops"] + num_validated * costs["validation_flops"]
+        return float(
+            num_trained * costs["training_flops"] + num_validated * costs["validation_flops"]
+        )
 
     def seconds(self, result: Result) -> float:
         """How long a whole training takes.
@@ -220,7 +226,7 @@ def run_full(
         number = len(order) - len(missing) + position + 1
         left = _time_left(race, missing[position:])
         watcher(Step(f"{contestant}, seed {seed}", number, len(order), left))
-        race.matmul_rates.append(_run_worker("matmul", pictures)["rate"])
+        race.matmul_rates.append(_run_worker("matmul", pictures)["rates"])
         race.results.append(_train(contestant, seed, pictures))
         _write(race, path)
         yield race
@@ -246,7 +252,7 @@ def run_short(dataset: str = "pixels10", *, watcher: Watcher = lambda _: None) -
     for position, contestant in enumerate(order):
         watcher(Step(contestant, position + 1, len(order), "about 2 min in all"))
         if position % 2 == 0:
-            race.matmul_rates.append(_run_worker("matmul", pictures)["rate"])
+            race.matmul_rates.append(_run_worker("matmul", pictures)["rates"])
         race.results.append(
             _train(contestant, 0, pictures, epochs=SAMPLE_EPOCHS, validation_split=0.0)
         )

@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 import course_utils
-from course_utils import backend, datasets
+from course_utils import backend, datasets, environment
 from course_utils.bench import original
 from course_utils.datasets.base import ImageDataset
 
@@ -120,25 +120,29 @@ def train(
 
 
 def matmul(pictures: Pictures) -> dict[str, Any]:
-    """Multiply float32 matrices for a while: what this computer can do at its best.
+    """Multiply matrices for a while: what this computer can do at its best.
 
     Args:
         pictures: not needed.
 
     Returns:
-        ``rate``: FLOP per second of the fastest product.
+        ``rates``: the FLOP per second of the fastest product, for each kind of numbers that a
+        contestant computes with: ``float32``, and ``bfloat16`` where the fast networks take it.
     """
     with backend.quiet_startup():
         import tensorflow as tf
 
-    matrix = tf.random.normal((MATRIX_SIDE, MATRIX_SIDE))
-    best = float("inf")
-    end = time.perf_counter() + MATMUL_SECONDS
-    while time.perf_counter() < end:
-        start = time.perf_counter()
-        tf.matmul(matrix, matrix)[0, 0].numpy()  # reading a value waits for a GPU
-        best = min(best, time.perf_counter() - start)
-    return {"rate": 2 * MATRIX_SIDE**3 / best}
+    rates = {}
+    for dtype in sorted({environment.compute_dtype(), "float32"}):
+        matrix = tf.cast(tf.random.normal((MATRIX_SIDE, MATRIX_SIDE)), dtype)
+        best = float("inf")
+        end = time.perf_counter() + MATMUL_SECONDS
+        while time.perf_counter() < end:
+            start = time.perf_counter()
+            tf.matmul(matrix, matrix)[0, 0].numpy()  # reading a value waits for a GPU
+            best = min(best, time.perf_counter() - start)
+        rates[dtype] = 2 * MATRIX_SIDE**3 / best
+    return {"rates": rates}
 
 
 def describe(pictures: Pictures) -> dict[str, Any]:
@@ -147,7 +151,8 @@ def describe(pictures: Pictures) -> dict[str, Any]:
     Returns:
         ``identity``: everything on which results depend; results of another identity must not be
         put beside them. ``costs``: for each contestant, the FLOPs of a picture in training and in
-        validation, and the epochs and held-back share of its recipe.
+        validation, the epochs and held-back share of its recipe, and the ``compute_dtype`` of its
+        convolutions.
     """
     from course_utils import models, training
 
@@ -191,10 +196,13 @@ def _tensorflow_version() -> str:
     return str(tf.__version__)
 
 
-def _costs(model: Any, epochs: int, split: float, *, every_epoch: bool) -> dict[str, float]:
+def _costs(model: Any, epochs: int, split: float, *, every_epoch: bool) -> dict[str, Any]:
+    from keras.layers import Conv2D
+
     from course_utils import models
 
     return {
+        "compute_dtype": [one for one in model.layers if isinstance(one, Conv2D)][-1].compute_dtype,
         "training_flops": models.training_flops(model),
         "validation_flops": 2 * int(models.layer_table(model)["multiply_adds"].sum()),
         "epochs": epochs,

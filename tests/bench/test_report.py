@@ -7,7 +7,14 @@ import pytest
 from course_utils.bench import report
 from course_utils.bench.training import ONEDNN_OFF, Race, Result
 
-COSTS = {"training_flops": 1e6, "validation_flops": 4e5, "epochs": 3, "validations": 0.25}
+COSTS = {
+    "training_flops": 1e6,
+    "validation_flops": 4e5,
+    "epochs": 3,
+    "validations": 0.25,
+    "compute_dtype": "float32",
+}
+QUICK = COSTS | {"compute_dtype": "bfloat16"}
 IDENTITY = {
     "machine": "2 cores",
     "dataset": "pixels10",
@@ -41,7 +48,7 @@ def result(contestant, seed, seconds, num_correct):
 def race():
     return Race(
         IDENTITY,
-        dict.fromkeys(("original", "classic", "quick", "good"), COSTS),
+        {"original": COSTS, "classic": COSTS, "quick": QUICK, "good": COSTS},
         [
             result("quick", 0, 10, 7500),
             result("original", 0, 400, 7400),
@@ -49,7 +56,7 @@ def race():
             result("classic", 0, 200, 7420),
             result("quick", 1, 14, 7460),
         ],
-        matmul_rates=[40e9],
+        matmul_rates=[{"float32": 20e9, "bfloat16": 40e9}],
     )
 
 
@@ -64,7 +71,10 @@ def test_contestants_stand_side_by_side(race):
     assert quick["original's time ÷ this"] == "33.3"
     assert quick["classic's time ÷ this"] == "16.7"
     assert quick["TFLOP"] == "0.12"
-    assert quick["of the matmul rate"] == "25.0 %"
+    assert list(table.loc["computed in"]) == ["float32", "float32", "bfloat16", "float32"]
+    assert quick["of that matmul rate"] == "25.0 %"
+    assert quick["of the float32 rate"] == "50.0 %"
+    assert table["good"]["of that matmul rate"] == table["good"]["of the float32 rate"] == "15.0 %"
     assert quick["peak memory"] == "1.25 GB"
     assert quick["images per second"] == "8,571"
     assert list(table.loc["reaches the target"]) == ["–", "–", "yes", "no"]
@@ -80,7 +90,7 @@ def test_the_notes_say_on_what_and_when(race):
     text = " ".join(report.notes(race))
     assert "pixels10, 50,000 training and 10,000 test images; 2 cores" in text
     assert "2031-05-04 to 2031-05-05" in text
-    assert "40 GFLOP/s (median of 1" in text
+    assert "20 GFLOP/s in float32 and 40 GFLOP/s in bfloat16 (median of 1" in text
     assert "The target, 74.1 %" in text
     assert "xtrapolated" not in text
 
