@@ -6,7 +6,6 @@ While RMSprop is the optimizer, its highest learning rate stays the same from th
 that no later step owes its effect to another learning rate.
 """
 
-import gc
 import json
 import time
 from collections.abc import Collection, Sequence
@@ -286,7 +285,6 @@ def _kept(path: Path, content: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _train(step: Step, data: ImageDataset, seed: int) -> dict[str, Any]:
     """Train a network of a step from the start and test it."""
-    gc.collect()  # the last network is full of circles, and this one needs its memory
     model = step.build(data, seed=seed)
     start, cpu_start = time.perf_counter(), time.process_time()
     training.fit(model, data, recipe=step.recipe, seed=seed, progress=False)
