@@ -1183,7 +1183,7 @@ def _intervals_summary(
 
 @_style()
 def ablation(summary: pd.DataFrame) -> Plot:
-    """Accuracy and time of each step of an ablation, from top to bottom.
+    """Accuracy and CPU time of each step of an ablation, from top to bottom.
 
     Args:
         summary: from :func:`course_utils.labs.ablation.summarise`.
@@ -1193,7 +1193,7 @@ def ablation(summary: pd.DataFrame) -> Plot:
     """
     if summary.empty:
         raise ValueError("the summary has no rows; train at least one step")
-    names, seconds = list(summary["step"]), summary["seconds"]
+    names, seconds = list(summary["step"]), summary["cpu_seconds"]
     figure = _figure(1.4 + 0.34 * len(names))
     left, right = figure.subplots(1, 2, sharey=True, width_ratios=[3, 2])
     _dots(left, summary[["accuracy", "low", "high"]], np.arange(len(names)), look=LOOKS[0])
@@ -1204,12 +1204,12 @@ def ablation(summary: pd.DataFrame) -> Plot:
     right.tick_params(axis="y", length=0)
     right.xaxis.set_major_locator(MaxNLocator(nbins=4))
     right.set_xlabel("seconds for one training")
-    right.set_title("Time")
+    right.set_title("CPU time")
     return Plot(
         figure,
         alt="Two panels with one row for each step of an ablation, from top to bottom "
         f"{_listing(names)}: dots with 95 % intervals of the accuracy on test images, and bars of "
-        "the seconds that one training takes.",
+        "the CPU time that one training takes.",
         summary=_ablation_summary(summary),
     )
 
@@ -1219,16 +1219,16 @@ def _ablation_summary(summary: pd.DataFrame) -> str:
     before, after = (
         str(Estimate(row["accuracy"], row["low"], row["high"])) for row in (first, last)
     )
-    slow, fast = _seconds(first["seconds"]), _seconds(last["seconds"])
+    slow, fast = _seconds(first["cpu_seconds"]), _seconds(last["cpu_seconds"])
     if len(summary) == 1:
-        return f"The accuracy of {first['step']} is {before} and one training takes {slow}."
+        return f"The accuracy of {first['step']} is {before} and one training takes {slow} of CPU time."
     most = summary.iloc[int(summary["change"].abs().argmax())]
     low, high = percentage(most["change_low"]), percentage(most["change_high"])
-    slower = summary["seconds"].diff()
+    slower = summary["cpu_seconds"].diff()
     longest = int(slower.abs().argmax())
     return (
         f"From {first['step']} to {last['step']} the accuracy goes from {before} to {after} and "
-        f"the time of one training from {slow} to {fast}; the accuracy changes most with "
+        f"the CPU time of one training from {slow} to {fast}; the accuracy changes most with "
         f"{most['step']}, by {percentage(most['change'])} points ({low} to {high}), and the time "
         f"with {summary['step'].iloc[longest]}, by {_seconds(slower.iloc[longest])}."
     )

@@ -512,7 +512,7 @@ def make_ablation(accuracies=(0.55, 0.5, 0.74), seconds=(120.0, 25.2, 24.0)):
 def test_an_ablation_says_what_changed_most():
     plot = plots.ablation(make_ablation())
     assert "From classic to Muon the accuracy goes from 55.5 % (" in plot.summary
-    assert "the time of one training from 120 s to 24 s" in plot.summary
+    assert "the CPU time of one training from 120 s to 24 s" in plot.summary
     assert "the accuracy changes most with Muon, by 24.0 points (24.0 to 24.0)" in plot.summary
     assert plot.summary.endswith("and the time with small, by −95 s.")
     worse = plots.ablation(make_ablation((0.7, 0.4, 0.5), (1.0, 1.5, 9.0))).summary
@@ -525,7 +525,7 @@ def test_an_ablation_says_what_changed_most():
 
 def test_an_ablation_of_one_step_is_not_compared():
     plot = plots.ablation(make_ablation().head(1))
-    assert plot.summary.endswith("and one training takes 120 s.")
+    assert plot.summary.endswith("and one training takes 120 s of CPU time.")
     with pytest.raises(ValueError, match="no rows"):
         plots.ablation(make_ablation().head(0))
 

@@ -52,7 +52,7 @@ def measure(
 
 def format_summary(summary: pd.DataFrame) -> Table:
     """The steps as a table for the terminal; changes are against the step before, in points."""
-    numbers = ("accuracy", "change in points", "time", "multiply-adds", "parameters")
+    numbers = ("accuracy", "change in points", "CPU time", "multiply-adds", "parameters")
     table = Table("step", *(Column(name, justify="right") for name in numbers))
     for row in summary.to_dict("records"):
         change = ""
@@ -63,7 +63,7 @@ def format_summary(summary: pd.DataFrame) -> Table:
             row["step"],
             str(Estimate(row["accuracy"], row["low"], row["high"])),
             change,
-            f"{row['seconds']:,.1f} s",
+            f"{row['cpu_seconds']:,.1f} s",
             f"{row['multiply_adds'] / 1e6:,.1f} M",
             f"{row['parameters']:,}",
         )

@@ -315,8 +315,9 @@ def summarise(table: pd.DataFrame) -> pd.DataFrame:
     Returns:
         One row per step: ``step``, ``accuracy``, ``low`` and ``high`` (mean over seeds with its
         95 % interval), ``change``, ``change_low`` and ``change_high`` (against the step before,
-        seed by seed; NaN in the first row), ``seconds`` (mean of one training), ``multiply_adds``
-        (for one picture) and ``parameters``.
+        seed by seed; NaN in the first row), ``cpu_seconds`` (mean of one training, of all cores
+        together, which other work on the computer changes far less than the time that passes),
+        ``multiply_adds`` (for one picture) and ``parameters``.
 
     Raises:
         AblationError: when a step lacks a seed that another has.
@@ -338,10 +339,10 @@ def summarise(table: pd.DataFrame) -> pd.DataFrame:
             change = paired_difference(accuracy[name], accuracy[before])
             row |= {"change": change.value, "change_low": change.low, "change_high": change.high}
         sizes = {size: int(part[size].iloc[0]) for size in _SIZES}
-        rows.append(row | {"seconds": part["seconds"].mean()} | sizes)
+        rows.append(row | {"cpu_seconds": part["cpu_seconds"].mean()} | sizes)
         before = name
-    columns = ["step", "accuracy", "low", "high", "change", "change_low", "change_high", "seconds"]
-    return pd.DataFrame(rows, columns=[*columns, *reversed(_SIZES)])
+    columns = ["step", "accuracy", "low", "high", "change", "change_low", "change_high"]
+    return pd.DataFrame(rows, columns=[*columns, "cpu_seconds", *reversed(_SIZES)])
 
 
 def read(path: Path) -> Ablation:

@@ -168,7 +168,7 @@ def trainings(accuracies):
     rows = []
     for step, values in accuracies.items():
         for seed, accuracy in enumerate(values):
-            rows.append((step, seed, accuracy, 10.0 + seed, 20.0, len(step), 7 * len(step)))
+            rows.append((step, seed, accuracy, 10.0, 20.0 + seed, len(step), 7 * len(step)))
     columns = ["step", "seed", "accuracy", "seconds", "cpu_seconds", "parameters", "multiply_adds"]
     return pd.DataFrame(rows, columns=columns).sort_values("seed", kind="stable")
 
@@ -186,7 +186,7 @@ def test_a_summary_has_means_intervals_and_changes():
         (change.value, change.low, change.high)
     )
     assert summary.change.isna().tolist() == [True, False]
-    assert row.seconds == 11
+    assert row.cpu_seconds == 21
     assert (row.parameters, row.multiply_adds) == (3, 21)
 
 
