@@ -1221,7 +1221,8 @@ def _ablation_summary(summary: pd.DataFrame) -> str:
     )
     slow, fast = _seconds(first["cpu_seconds"]), _seconds(last["cpu_seconds"])
     if len(summary) == 1:
-        return f"The accuracy of {first['step']} is {before} and one training takes {slow} of CPU time."
+        before_and_time = f"{before} and one training takes {slow} of CPU time"
+        return f"The accuracy of {first['step']} is {before_and_time}."
     most = summary.iloc[int(summary["change"].abs().argmax())]
     low, high = percentage(most["change_low"]), percentage(most["change_high"])
     slower = summary["cpu_seconds"].diff()
