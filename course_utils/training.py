@@ -341,7 +341,10 @@ class _Batches(keras.utils.PyDataset):
         if self._augment:
             generator = np.random.default_rng([self._seed, epoch])
             self._order = generator.permutation(self._indices)
-            self._mirrored = augmentation.mirrored(len(self._split), seed=self._seed, epoch=epoch)
+            if self._plan.mirror:
+                self._mirrored = augmentation.mirrored(
+                    len(self._split), seed=self._seed, epoch=epoch
+                )
         else:
             self._order = self._indices
 
