@@ -15,7 +15,7 @@ with backend.quiet_startup():
     import keras
     import tensorflow as tf
 
-PATCHES = 200_000  # how many patches the whitening is computed from, at most
+PATCHES = 32_000  # how many patches the whitening is computed from, at most
 SMALLEST_VARIANCE = 5e-4  # of pixels from 0 to 1: directions that vary less are not blown up
 
 

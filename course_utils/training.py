@@ -25,7 +25,7 @@ from course_utils.progress import is_watched
 with backend.quiet_startup():
     import keras
 
-NUM_ADAPT = 2_000  # training images from which a whitening layer is computed, at most
+NUM_ADAPT = 500  # training images from which a whitening layer is computed, at most
 
 
 class TrainingError(Exception):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pty
 import re
 import secrets
 import signal
@@ -242,10 +243,12 @@ def test_lab_serves_the_copies_and_stops_on_ctrl_c(make_lesson, tmp_path):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     options = ["--no-browser", f"--port={port}", "--port-retries=0", "--allow-root"]
+    terminal, keyboard = pty.openpty()  # Jupyter listens for Ctrl-C where it has a terminal
     process = subprocess.Popen(
         [*COURSE, "lab", "--", *options, "--ServerApp.answer_yes=True"],
         cwd=tmp_path,
         env=os.environ | {"JUPYTER_TOKEN": token, "JUPYTER_RUNTIME_DIR": str(tmp_path / "run")},
+        stdin=keyboard,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -269,5 +272,7 @@ def test_lab_serves_the_copies_and_stops_on_ctrl_c(make_lesson, tmp_path):
         output, _ = process.communicate(timeout=60)
     finally:
         process.kill()
+        os.close(terminal)
+        os.close(keyboard)
     assert "/lab/tree/01_first.ipynb" in output
     assert Path(tmp_path / "my-lessons" / "01_first.ipynb").exists()
