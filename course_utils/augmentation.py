@@ -1,10 +1,12 @@
-"""Changes to training pictures that leave the label true: mirroring and shifting.
+"""Changes to training pictures that leave the label true: mirroring, shifting, cutting out.
 
 They are made batch by batch on uint8 pictures, so no second copy of a data set exists.
 """
 
 import numpy as np
 from numpy.typing import NDArray
+
+GREY = 128  # what a network that takes pixels as numbers from -0.5 to 0.5 sees as nothing
 
 
 def mirrored(num_images: int, *, seed: int, epoch: int) -> NDArray[np.bool_]:
@@ -49,3 +51,28 @@ def shift(
     down, right = generator.integers(0, 2 * pixels + 1, size=(2, len(images)))
     moved = windows[np.arange(len(images)), down, right]  # (n, channels, height, width)
     return np.ascontiguousarray(np.moveaxis(moved, 1, -1))
+
+
+def cut_out(
+    images: NDArray[np.uint8], pixels: int, generator: np.random.Generator
+) -> NDArray[np.uint8]:
+    """A copy of pictures, each with a grey square somewhere in it.
+
+    A network that has learnt to know a cat by its ears alone has to look for something else.
+
+    Args:
+        images: (n, height, width, channels), higher and wider than ``pixels``.
+        pixels: side of the square.
+        generator: draws where it is.
+
+    Source: DeVries and Taylor 2017, arXiv:1708.04552.
+    """
+
+    def inside(length: int) -> NDArray[np.bool_]:
+        start = generator.integers(0, length - pixels + 1, size=(len(images), 1))
+        place = np.arange(length)
+        return (place >= start) & (place < start + pixels)
+
+    down, right = inside(images.shape[1]), inside(images.shape[2])
+    square = down[:, :, np.newaxis] & right[:, np.newaxis, :]
+    return np.where(square[..., np.newaxis], np.uint8(GREY), images)

@@ -7,6 +7,7 @@ networks, one plan in three sizes; ``build("fast")`` is the smallest of them.
 
 import math
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Literal, get_args
 
@@ -26,15 +27,25 @@ POOLINGS: tuple[Pooling, ...] = get_args(Pooling)
 
 PARTS = ("whitening", "normalisation")  # of the fast networks, to leave out in an ablation
 
-# Filters of the fast networks' convolutions, stage by stage. The whitened patches are the first
-# stage's; each stage after it halves height and width.
-STAGES: dict[str, Sequence[Sequence[int]]] = {
-    "quick": [[], [48, 48], [96, 96]],
-    "good": [[], [64, 64], [128, 128]],
-    "best": [[48, 48], [96, 96], [192, 192]],
+
+@dataclass(frozen=True)
+class _Size:
+    """What the fast networks differ in."""
+
+    patches: int  # filters of the whitening
+    # Filters of the convolutions, stage by stage. The whitened patches are the first stage's;
+    # each stage after it halves height and width.
+    stages: Sequence[Sequence[int]]
+    activation: str = "relu"
+
+
+_SIZES = {
+    "quick": _Size(24, [[], [48, 48], [96, 96]]),
+    "good": _Size(48, [[48], [96, 96], [192, 192]], "silu"),
+    "best": _Size(48, [[64, 64], [128, 128], [256, 256]], "silu"),
 }
-STAGES["fast"] = STAGES["quick"]
-NETWORKS = ("classic", *STAGES)
+_SIZES["fast"] = _SIZES["quick"]
+NETWORKS = ("classic", *_SIZES)
 
 COMPUTE_DTYPES = ("float32", "bfloat16")
 
@@ -110,7 +121,7 @@ def build(
             _seeds(seed),
             num_classes,
             width,
-            stages=STAGES[name],
+            size=_SIZES[name],
             without=without,
             compute_dtype=compute_dtype or environment.compute_dtype(),
         )
@@ -247,7 +258,7 @@ def _fast(
     num_classes: int,
     width: float,
     *,
-    stages: Sequence[Sequence[int]],
+    size: _Size,
     without: Collection[str],
     compute_dtype: str,
 ) -> list[keras.Layer]:
@@ -276,11 +287,11 @@ def _fast(
     normalisation = partial(FusedBatchNormalization, momentum=0.6, epsilon=1e-5, dtype=dtype)
     stack = [
         layers.Rescaling(1 / 255, offset=-0.5, name="scaling"),
-        _patches(seeds, trained="whitening" in without),
+        _patches(seeds, size.patches, trained="whitening" in without),
         layers.ReLU(dtype=dtype, name="relu_0"),
     ]
     number = 0
-    for stage, filters_of_stage in enumerate(stages):
+    for stage, filters_of_stage in enumerate(size.stages):
         for position, filters in enumerate(filters_of_stage):
             number += 1
             halves = stage > 0 and position == 0
@@ -289,7 +300,7 @@ def _fast(
                 convolution(filters, f"conv_{number}", strides),
                 *(_pool(pooling, f"pool_{stage}", dtype) if halves else []),
                 *([normalisation(name=f"norm_{number}")] if normalised else []),
-                layers.ReLU(dtype=dtype, name=f"relu_{number}"),
+                layers.Activation(size.activation, dtype=dtype, name=f"{size.activation}_{number}"),
             ]
     return [
         *stack,
@@ -304,9 +315,9 @@ def _fast(
     ]
 
 
-def _patches(seeds: Iterator[int], *, trained: bool) -> keras.Layer:
+def _patches(seeds: Iterator[int], filters: int, *, trained: bool) -> keras.Layer:
     """The first layer of a fast network, which looks at patches of pixels."""
-    whitening = PatchWhitening(24, 4, strides=2, name="whitening")
+    whitening = PatchWhitening(filters, 4, strides=2, name="whitening")
     if not trained:
         return whitening
     return layers.Conv2D(

@@ -47,6 +47,7 @@ class Recipe:
     label_smoothing: float = 0.0  # share of the true class's probability that all classes share
     mirror: bool = False  # show every picture mirrored in every other epoch
     shift: int = 0  # pixels by which a picture may be moved, in either direction
+    cut_out: int = 0  # side in pixels of a grey square that hides a part of every picture
     whole_batches: bool = False  # leave out the last few images of an epoch that fill no batch
     validate_last: bool = False  # measure the held-back images once, after the last epoch
 
@@ -70,7 +71,7 @@ RECIPES = {
     "fast": _FAST,
     "quick": _FAST,
     "good": replace(_FAST, name="good", epochs=7),
-    "best": replace(_FAST, name="best", epochs=12),
+    "best": replace(_FAST, name="best", epochs=16, shift=4, cut_out=8),
 }
 
 
@@ -233,11 +234,12 @@ def _plan(recipe: str | Recipe, epochs: int | None) -> Recipe:
 def _check_fit(model: keras.Model, data: ImageDataset, plan: Recipe) -> None:
     """Refuse what would fail, or silently go wrong, in the middle of training."""
     images, labels = data.train.images, data.train.labels
-    if not 0 <= plan.shift < min(images.shape[1:3]):
-        raise TrainingError(
-            f"shift is {plan.shift} pixels but the images are {_shape(images.shape[1:])}; it is "
-            f"less than their side, and 2 is usual for 32 pixels"
-        )
+    for name, pixels, usual in (("shift", plan.shift, 2), ("cut_out", plan.cut_out, 8)):
+        if not 0 <= pixels < min(images.shape[1:3]):
+            raise TrainingError(
+                f"{name} is {pixels} pixels but the images are {_shape(images.shape[1:])}; it is "
+                f"less than their side, and {usual} is usual for 32 pixels"
+            )
     if images.shape[1:] != tuple(model.input_shape[1:]):
         raise TrainingError(
             f"the images are {_shape(images.shape[1:])} but the network takes "
@@ -309,9 +311,9 @@ class WarmUpAndDecay(keras.optimizers.schedules.LearningRateSchedule):
 class _Batches(keras.utils.PyDataset):
     """Batches of (images, one-hot labels) read from a split.
 
-    With ``augment`` they are shuffled anew in each epoch, and mirrored and shifted as the recipe
-    says. All that depends on the seed and the number of the epoch alone, so a run that goes on
-    after a break sees the batches that it would have seen.
+    With ``augment`` they are shuffled anew in each epoch, and mirrored, shifted and cut as the
+    recipe says. All that depends on the seed and the number of the epoch alone, so a run that goes
+    on after a break sees the batches that it would have seen.
     """
 
     def __init__(
@@ -361,6 +363,9 @@ class _Batches(keras.utils.PyDataset):
         if self._augment and self._plan.shift:
             generator = np.random.default_rng([self._seed, self._epoch, index])
             images = augmentation.shift(images, self._plan.shift, generator)
+        if self._augment and self._plan.cut_out:
+            generator = np.random.default_rng([self._seed, self._epoch, index, 1])
+            images = augmentation.cut_out(images, self._plan.cut_out, generator)
         return images, self._one_hot[self._split.labels[batch]]
 
 

@@ -79,3 +79,28 @@ def test_the_same_generator_shifts_the_same_way(pixels):
         augmentation.shift(images, pixels, np.random.default_rng([3, 1])) for _ in range(2)
     )
     assert np.array_equal(one, other)
+
+
+@given(
+    st.integers(1, 5),
+    st.integers(3, 12),
+    st.integers(3, 12),
+    st.integers(0, 2),
+    st.integers(0, 2**32 - 1),
+)
+def test_a_cut_picture_is_the_picture_with_one_grey_square(num, height, width, pixels, seed):
+    images = np.full((num, height, width, 3), 7, np.uint8)
+    result = augmentation.cut_out(images, pixels, np.random.default_rng(seed))
+    assert (images == 7).all()
+    assert result.dtype == np.uint8
+    assert set(np.unique(result)) <= {7, augmentation.GREY}
+    for picture in result:
+        cut = (picture == augmentation.GREY).all(axis=-1)
+        assert cut.any(axis=0).sum() == cut.any(axis=1).sum() == pixels
+        assert cut.sum() == pixels**2
+
+
+def test_all_places_are_cut():
+    cut = augmentation.cut_out(np.zeros((2000, 6, 5, 1), np.uint8), 2, np.random.default_rng(0))
+    corners = {tuple(np.argwhere(picture[..., 0])[0].tolist()) for picture in cut}
+    assert corners == {(row, column) for row in range(5) for column in range(4)}

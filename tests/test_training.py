@@ -114,7 +114,7 @@ def test_a_stopped_run_goes_on_with_the_same_result(tmp_path):
     ]
 
 
-FAST = replace(training.RECIPES["quick"], batch_size=32)
+FAST = replace(training.RECIPES["quick"], batch_size=32, cut_out=3)
 
 
 def build_fast(seed: int = 0):
@@ -338,6 +338,7 @@ def one_class() -> ImageDataset:
         (make_data(), {"recipe": training.Recipe(warm_up=1.0)}, r"warm_up is 1\.0"),
         (make_data(), {"recipe": training.Recipe(label_smoothing=1)}, "label_smoothing is 1"),
         (make_data(), {"recipe": training.Recipe(shift=12)}, "shift is 12 pixels but the images"),
+        (make_data(), {"recipe": training.Recipe(cut_out=-1)}, "cut_out is -1 pixels but the"),
     ],
 )
 def test_bad_input_is_refused_before_anything_happens(data, options, message):
