@@ -15,6 +15,8 @@ from rich.table import Column, Table
 from rich.text import Text
 from typer.core import TyperCommand, TyperGroup
 
+from course_utils.grading.commands import add_commands
+
 console = Console()
 error_console = Console(stderr=True)
 _PLAIN: dict[str, Any] = {"soft_wrap": True, "markup": False, "highlight": False}
@@ -461,6 +463,8 @@ def _race(dataset: str, path: Path, runs: str | None, num_train: int | None) -> 
         error_console.print("Stopped. The same command goes on with the trainings still missing.")
         raise typer.Exit(130)
 
+
+add_commands(app)
 
 if __name__ == "__main__":
     app()
