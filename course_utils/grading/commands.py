@@ -181,6 +181,7 @@ def grade(  # noqa: PLR0917, a command's options
 ) -> None:
     """Grade submissions in parallel, each in a sandbox. Stop it when you like: it goes on."""
     _require_packages()
+    from course_utils.grading.batch import BatchInterrupt
     from course_utils.grading.batch import grade as grade_batch
     from course_utils.grading.guard import Limits
     from course_utils.grading.plugin import RunLimits
@@ -189,19 +190,23 @@ def grade(  # noqa: PLR0917, a command's options
 
     if sandbox and (reason := unavailable()):
         raise CommandError(f"{reason} To grade without a sandbox say --no-sandbox.")
-    with BatchProgress(console) as progress:
-        result = grade_batch(
-            course,
-            assignment,
-            students=students,
-            regrade=regrade,
-            scheduler=scheduler,
-            num_workers=workers,
-            kernel="course-sandbox" if sandbox else "python3",
-            limits=RunLimits(cell_seconds=cell_seconds),
-            sandbox=Limits(memory=int(memory * 1e9)),
-            on_event=progress.show,
-        )
+    try:
+        with BatchProgress(console) as progress:
+            result = grade_batch(
+                course,
+                assignment,
+                students=students,
+                regrade=regrade,
+                scheduler=scheduler,
+                num_workers=workers,
+                kernel="course-sandbox" if sandbox else "python3",
+                limits=RunLimits(cell_seconds=cell_seconds),
+                sandbox=Limits(memory=int(memory * 1e9)),
+                on_event=progress.show,
+            )
+    except BatchInterrupt as stopped:
+        error_console.print(str(stopped), **_PLAIN)
+        raise typer.Exit(130) from None
     console.print(judgements_table([*result.unchanged, *result.graded]))
     _say(f"{len(result.graded)} graded now, {len(result.unchanged)} unchanged since")
     for student, message in result.unsaved.items():

@@ -4,6 +4,7 @@ import json
 import os
 import random
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -214,7 +215,10 @@ def test_only_what_changed_is_graded_again(course_folder, submit, quick_judge):
     assert call(students=["bob"]) == ["bob"]
     (course_folder / ".course" / "graded" / "demo" / "bob.json").write_text("{")
     assert call(students=["bob"]) == ["bob"]
-    assert call(students=["bob"]) == []
+    with sqlite3.connect(course_folder / "gradebook.db") as connection:
+        connection.execute("UPDATE grade SET auto_score = 1.5 WHERE auto_score = 2.0")
+    assert call() == ["ada", "bob"]
+    assert call() == []
 
 
 def test_a_second_call_imports_nothing_slow(course_folder, submit, quick_judge, start_grading):
