@@ -15,6 +15,8 @@ from rich.table import Column, Table
 from rich.text import Text
 from typer.core import TyperCommand, TyperGroup
 
+from course_utils.grading.commands import add_commands
+
 console = Console()
 error_console = Console(stderr=True)
 _PLAIN: dict[str, Any] = {"soft_wrap": True, "markup": False, "highlight": False}
@@ -79,7 +81,12 @@ class Benchmark(StrEnum):
     data = "data"
     training = "training"
     lessons = "lessons"
+    grading = "grading"
     ablation = "ablation"
+
+
+# Only measured when asked for: they take long, or need more than a learner has installed.
+_ON_REQUEST = (Benchmark.grading, Benchmark.ablation)
 
 
 def _examples(*lines: str) -> str:
@@ -311,12 +318,13 @@ def claims(
         "course bench training --full --dataset cifar10",
         "course bench training --full --runs original=1,classic=1,quick=5 --json race.json",
         "course bench ablation --dataset cifar10 --num-train 20000 --json ablation.json",
+        "course bench grading",
     )
 )
 def bench(  # noqa: PLR0917, a command's options
     what: Annotated[
         list[Benchmark] | None,
-        typer.Argument(help="What to measure; all but the ablation by default."),
+        typer.Argument(help="What to measure; all but grading and the ablation by default."),
     ] = None,
     json_file: Annotated[
         Path | None,
@@ -364,7 +372,7 @@ def bench(  # noqa: PLR0917, a command's options
     """Measure the time and memory that the course needs on this computer."""
     from course_utils.bench import BENCHMARKS, Measurement, machine, write_json
 
-    chosen = what or [one for one in Benchmark if one != Benchmark.ablation]
+    chosen = what or [one for one in Benchmark if one not in _ON_REQUEST]
     ablate = chosen == [Benchmark.ablation]
     race = chosen == [Benchmark.training]
     if Benchmark.ablation in chosen and not ablate:
@@ -461,6 +469,8 @@ def _race(dataset: str, path: Path, runs: str | None, num_train: int | None) -> 
         error_console.print("Stopped. The same command goes on with the trainings still missing.")
         raise typer.Exit(130)
 
+
+add_commands(app)
 
 if __name__ == "__main__":
     app()

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, metadata, requires, version
+from importlib.util import find_spec
 from pathlib import Path
 
 import psutil
@@ -57,6 +58,8 @@ def inspect() -> Iterator[Finding]:
     yield from check_folders()
     yield check_photographs()
     yield check_jupyter()
+    if find_spec("nbgrader"):
+        yield check_sandbox()
     yield check_tensorflow()
 
 
@@ -177,6 +180,15 @@ def check_allocator() -> Finding:
     return Finding(
         "Allocator", "OK", "not glibc; freed memory is handled as the system's library does it"
     )
+
+
+def check_sandbox() -> Finding:
+    """Find out whether submissions can be graded in a sandbox; only instructors need it."""
+    from course_utils.grading.sandbox import unavailable
+
+    if reason := unavailable():
+        return Finding("Grading", "note", "no sandbox for submissions", reason)
+    return Finding("Grading", "OK", "submissions are graded in a sandbox")
 
 
 def check_folders() -> Iterator[Finding]:

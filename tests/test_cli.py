@@ -21,6 +21,7 @@ from course_utils.cli import app
 
 COURSE = [sys.executable, "-m", "course_utils.cli"]
 COMMANDS = ["check", "lab", "download", "run", "notebooks", "results", "claims", "bench"]
+COMMANDS += ["release", "init-grading", "collect", "grade", "feedback", "report", "export"]
 RECORDS = "from course_utils import record\nrecord('n', n, interval=(0, 9))"
 
 
@@ -57,7 +58,7 @@ def test_starting_the_command_imports_nothing_heavy():
     code = (
         "import sys, course_utils.cli\n"
         "print(sorted({'tensorflow', 'keras', 'pandas', 'numpy', 'matplotlib', 'IPython',"
-        " 'papermill', 'nbformat', 'nbconvert'} & set(sys.modules)))"
+        " 'papermill', 'nbformat', 'nbconvert', 'nbgrader', 'dask', 'psutil'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"

@@ -99,11 +99,19 @@ def measure_training() -> Iterator[Measurement]:
     yield from report.measurements(training.run_short())
 
 
+def measure_grading() -> Iterator[Measurement]:
+    """Grade a small class, here and with nbgrader."""
+    from course_utils.bench import grading
+
+    yield from grading.measure_grading()
+
+
 BENCHMARKS: dict[str, Callable[[], Iterator[Measurement]]] = {
     "start": measure_start,
     "data": measure_data,
     "training": measure_training,
     "lessons": measure_lessons,
+    "grading": measure_grading,
 }
 
 

@@ -2,7 +2,8 @@
 
 A lesson's check cell reads ``check("2.1", convolve)``. It prints ``2.1 ✓`` and what was found, or
 what is wrong and a hint; a learner's mistake never stops the notebook. The hint waits for a first
-try, since some come close to the answer. These checks help a learner along; they award no points.
+try, since some come close to the answer. These checks help a learner along. The points are awarded
+elsewhere, for the values that the instructor's copy of a check cell emits (see ``probes``).
 """
 
 import traceback
@@ -11,6 +12,9 @@ from typing import Any
 
 from course_utils.exercises import lesson_01, lesson_02, lesson_03, lesson_04
 from course_utils.exercises.expectations import Wrong
+from course_utils.exercises.probes import emit
+
+__all__ = ["CHECKS", "check", "emit"]
 
 Check = Callable[[Any], str]
 
@@ -42,13 +46,13 @@ def check(exercise: str, answer: Any) -> None:
         print(f"{exercise} … not done yet: write your function above, then run this cell again.")
     except Wrong as mistake:
         print(f"{exercise} ✗ {mistake}\nHint: {hint}")
-    except Exception as error:  # whatever a learner's function may raise
+    except (Exception, SystemExit) as error:  # whatever a learner's function may raise
         print(f"{exercise} ✗ {_describe(error, answer)}\nHint: {hint}")
     else:
         print(f"{exercise} ✓ {found}")
 
 
-def _describe(error: Exception, answer: Any) -> str:
+def _describe(error: BaseException, answer: Any) -> str:
     """Where in the learner's own code an error came from, and what it says."""
     code = getattr(answer, "__code__", None)
     if code is None:

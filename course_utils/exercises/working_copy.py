@@ -1,4 +1,8 @@
-"""A learner's own copy of the lessons, in which the exercises are still to be solved."""
+"""A learner's own copy of the lessons, in which the exercises are still to be solved.
+
+It is made without nbgrader, which learners do not install; ``grading.release`` makes the edition
+that is handed out and in with nbgrader's own pre-processors, and a test compares the two.
+"""
 
 import re
 from collections.abc import Sequence
@@ -18,8 +22,8 @@ _REGION = re.compile(
     re.MULTILINE,
 )
 _LEFT_OVER = re.compile(r"### (?:BEGIN|END) (?:SOLUTION|HIDDEN TESTS)")
-_CODE_STUB = 'raise NotImplementedError("Replace this line by your code.")'
-_PROSE_STUB = "*Your answer here.*"
+CODE_STUB = 'raise NotImplementedError("Replace this line by your code.")'
+PROSE_STUB = "*Your answer here.*"
 
 
 class WorkingCopyError(Exception):
@@ -83,7 +87,7 @@ def make_exercise(lesson: Path) -> nbformat.NotebookNode:
     for number, cell in enumerate(notebook.cells, start=1):
         is_code = cell.cell_type == "code"
         try:
-            cell.source = remove_solutions(cell.source, stub=_CODE_STUB if is_code else _PROSE_STUB)
+            cell.source = remove_solutions(cell.source, stub=CODE_STUB if is_code else PROSE_STUB)
         except ValueError as error:
             raise WorkingCopyError(f"{lesson.name}, cell {number}: {error}") from None
         if is_code:

@@ -1,6 +1,7 @@
 """Every check accepts the lesson's own solution and refuses common mistakes with a hint."""
 
 import math
+import sys
 
 import numpy as np
 import pytest
@@ -10,6 +11,10 @@ from course_utils.exercises import CHECKS, check
 
 def not_done(*arguments):
     raise NotImplementedError
+
+
+def leave(*arguments):
+    sys.exit()
 
 
 MISTAKES = {
@@ -163,7 +168,9 @@ def test_an_exercise_that_is_not_done_yet_keeps_its_hint_for_the_first_try(exerc
 
 
 @pytest.mark.parametrize("exercise", CHECKS)
-@pytest.mark.parametrize("answer", [None, 3, "text", lambda: None, lambda *arguments: "text"])
+@pytest.mark.parametrize(
+    "answer", [None, 3, "text", lambda: None, lambda *arguments: "text", leave]
+)
 def test_nothing_a_learner_writes_stops_the_notebook(exercise, answer, capsys):
     check(exercise, answer)
     assert capsys.readouterr().out.startswith(f"{exercise} ✗ ")

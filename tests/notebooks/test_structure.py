@@ -217,3 +217,40 @@ def test_nbgraders_metadata_is_whole_and_its_ids_are_unique(path):
         assert entry.get("schema_version") == 3, entry
         assert {"grade", "locked", "solution", "task"} <= set(entry), entry
         assert not entry["grade"] or entry.get("points", -1) >= 0, entry
+
+
+@each_lesson
+def test_every_exercise_earns_points(path):
+    cells = code_cells(path)
+    checks = [cells[number + 1] for number, cell in enumerate(cells) if is_exercise(cell)]
+    assert checks
+    worthless = [cell.source for cell in checks if not cell.metadata.nbgrader.points > 0]
+    assert not worthless
+
+
+@each_lesson
+def test_every_check_emits_the_answers_of_the_function_that_it_checks(path):
+    """In a hidden part, so that neither the student edition nor the stored output shows it."""
+    form = re.compile(
+        r'check\("(?P<exercise>\d\.\d)", (?P<function>\w+)\)\n'
+        r"### BEGIN HIDDEN TESTS\n"
+        r"from course_utils\.exercises import emit\n\n"
+        r'emit\("(?P=exercise)", (?P=function)\)\n'
+        r"### END HIDDEN TESTS"
+    )
+    checks = [cell for cell in code_cells(path) if is_check(cell)]
+    assert checks
+    odd = [cell.source for cell in checks if not form.fullmatch(cell.source)]
+    assert not odd
+    shown = [cell.source for cell in checks if len(cell.outputs) != 1]
+    assert not shown, "these show something else than the check's verdict"
+
+
+@each_lesson
+def test_grading_runs_a_lesson_with_parameters_that_it_has_and_that_are_smaller(path):
+    chosen = read(path).metadata.course.grading
+    parameters = papermill.inspect_notebook(path)
+    assert {"num_train", "num_test"} <= set(chosen) <= set(parameters)
+    for name, value in chosen.items():
+        least = int(re.search(r"at least (\d+)", parameters[name]["help"])[1])
+        assert least <= value < int(parameters[name]["default"])

@@ -1,0 +1,311 @@
+"""The instructors' part of the ``course`` command. Nothing slow is imported at its start."""
+
+from enum import StrEnum
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+
+if TYPE_CHECKING:
+    from course_utils.grading.gradebook import Course
+    from course_utils.grading.results import Judgement
+
+console = Console()
+error_console = Console(stderr=True)
+_PLAIN: dict[str, Any] = {"soft_wrap": True, "markup": False, "highlight": False}
+_NEEDED = ("nbgrader", "nbval", "distributed")
+
+Assignment = Annotated[str, typer.Argument(help="The assignment, such as [b]03_training[/].")]
+CourseOption = Annotated[
+    Path, typer.Option("--course", help="The course's folder; by default this one.")
+]
+Students = Annotated[
+    list[str] | None, typer.Option("--student", help="Only this student; repeatable.")
+]
+
+
+class CommandError(Exception):
+    """A command cannot be carried out; the message says why and what to do."""
+
+
+class System(StrEnum):
+    """Where scores go."""
+
+    canvas = "canvas"
+    moodle = "moodle"
+    csv = "csv"
+
+
+class Form(StrEnum):
+    """How the files of an export are named."""
+
+    canvas = "canvas"
+    moodle = "moodle"
+    plain = "plain"
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Add the instructor's commands, in the order of their work."""
+    for command, *examples in (
+        (release, "course release --to student-edition", "course release 03 --to handout"),
+        (
+            init_grading,
+            "course init-grading my-course",
+            "course init-grading /tmp/demo --with-example-class 12",
+        ),
+        (collect, "course collect submissions.zip 03_training"),
+        (
+            grade,
+            "course grade 03_training",
+            "course grade 03_training --student ada --regrade",
+            "course grade 03_training --scheduler tcp://192.0.2.1:8786",
+        ),
+        (feedback, "course feedback 03_training"),
+        (report, "course report", "course report 03_training"),
+        (
+            export,
+            "course export --to canvas",
+            "course export 03_training --to moodle --roster worksheet.csv",
+        ),
+    ):
+        epilogue = "\n\n".join(["[bold]Examples[/]", *(f"  [cyan]{line}[/]" for line in examples)])
+        name = command.__name__.replace("_", "-")
+        app.command(name, epilog=epilogue, rich_help_panel="For instructors")(command)
+
+
+def release(
+    lessons: Annotated[
+        list[str] | None, typer.Argument(help="Lessons, such as [b]03[/]; all by default.")
+    ] = None,
+    to: Annotated[Path, typer.Option(help="Folder for the student edition.")] = Path("release"),
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace files that are there and differ.")
+    ] = False,
+) -> None:
+    """Make the student edition: the lessons without solutions and hidden checks."""
+    _require_packages()
+    from course_utils.execution.lessons import find_lessons, select
+    from course_utils.grading.release import release as make_release
+
+    made = make_release(select(find_lessons(), lessons or []), to, force=force)
+    for name in made.written:
+        _say(f"{made.folder / name}: new")
+    for name in made.unchanged:
+        _say(f"{made.folder / name}: there already")
+
+
+def init_grading(
+    folder: Annotated[Path, typer.Argument(help="Folder of the new course.")],
+    with_example_class: Annotated[
+        int, typer.Option(min=0, help="Let so many invented students hand in lesson 3.")
+    ] = 0,
+) -> None:
+    """Lay out a course for grading: an nbgrader course with the lessons as its assignments."""
+    _require_packages()
+    from course_utils.grading.course_folder import init_grading as lay_out
+
+    with console.status("Laying out the course …"):
+        course = lay_out(folder, with_example_class=with_example_class)
+    _say(f"{folder}: {len(course.assignments)} assignments: {', '.join(course.assignments)}")
+    for student in course.students:
+        points = f"{student.expected_score:g} of {student.max_score:g} points expected"
+        _say(f"  {student.student}: {student.description} ({points})")
+    assignment = "03_training" if course.students else course.assignments[0]
+    following = "grade" if course.students else "collect EXPORT.zip"
+    _say(f"Next: cd {folder} && course {following} {assignment}")
+
+
+def collect(  # noqa: PLR0917, a command's options
+    archive: Annotated[Path, typer.Argument(help="The zip that Canvas, Moodle or you made.")],
+    assignment: Assignment,
+    course: CourseOption = Path(),
+    form: Annotated[
+        Form | None, typer.Option(help="How the files are named; found out by default.")
+    ] = None,
+    roster: Annotated[
+        Path | None, typer.Option(help="CSV with the columns id and lms_user_id.")
+    ] = None,
+    replace: Annotated[
+        bool,
+        typer.Option(
+            "--replace", help="Replace submissions that differ; the old go to .course/replaced."
+        ),
+    ] = False,
+) -> None:
+    """Unpack what a learning management system exported into [b]submitted/[/]."""
+    from course_utils.grading.collect import collect as unpack
+
+    collected = unpack(
+        archive,
+        course,
+        assignment=assignment,
+        form=form.value if form else None,
+        roster=roster,
+        replace=replace,
+    )
+    for one in collected.submissions:
+        late = ", late" if one.is_late else ""
+        hint = " (another one is there; --replace takes this one)" if one.status == "kept" else ""
+        _say(f"{one.student}: {one.status}{late}{hint}")
+    for refused in collected.refused:
+        error_console.print(f"{refused.name}: refused, {refused.message}", **_PLAIN)
+    if collected.passed_over:
+        _say(f"Passed over, being no notebooks: {', '.join(collected.passed_over)}")
+    _say(f"{len(collected.submissions)} submissions; next: course grade {assignment}")
+
+
+def grade(  # noqa: PLR0917, a command's options
+    assignment: Assignment,
+    course: CourseOption = Path(),
+    students: Students = None,
+    regrade: Annotated[
+        bool, typer.Option("--regrade", help="Grade also what has not changed.")
+    ] = False,
+    scheduler: Annotated[
+        str | None, typer.Option(help="Address of a Dask scheduler; by default this computer.")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Submissions at a time; by default what fits.")
+    ] = None,
+    cell_seconds: Annotated[float, typer.Option(min=1, help="Time that a cell may take.")] = 60,
+    memory: Annotated[float, typer.Option(min=0.5, help="Gigabytes for each submission.")] = 2,
+    sandbox: Annotated[
+        bool,
+        typer.Option(
+            "--sandbox/--no-sandbox",
+            help="[b]--no-sandbox[/] lets submissions do on this computer whatever you can.",
+        ),
+    ] = True,
+) -> None:
+    """Grade submissions in parallel, each in a sandbox. Stop it when you like: it goes on."""
+    _require_packages()
+    from course_utils.grading.batch import BatchInterrupt
+    from course_utils.grading.batch import grade as grade_batch
+    from course_utils.grading.guard import Limits
+    from course_utils.grading.plugin import RunLimits
+    from course_utils.grading.sandbox import unavailable
+    from course_utils.grading.terminal import BatchProgress, judgements_table
+
+    if sandbox and (reason := unavailable()):
+        raise CommandError(f"{reason} To grade without a sandbox say --no-sandbox.")
+    try:
+        with BatchProgress(console) as progress:
+            result = grade_batch(
+                course,
+                assignment,
+                students=students,
+                regrade=regrade,
+                scheduler=scheduler,
+                num_workers=workers,
+                kernel="course-sandbox" if sandbox else "python3",
+                limits=RunLimits(cell_seconds=cell_seconds),
+                sandbox=Limits(memory=int(memory * 1e9)),
+                on_event=progress.show,
+            )
+    except BatchInterrupt as stopped:
+        error_console.print(str(stopped), **_PLAIN)
+        raise typer.Exit(130) from None
+    console.print(judgements_table([*result.unchanged, *result.graded]))
+    _say(f"{len(result.graded)} graded now, {len(result.unchanged)} unchanged since")
+    for student, message in result.unsaved.items():
+        error_console.print(f"{student}: not saved, {message}", **_PLAIN)
+    if result.unsaved:
+        raise typer.Exit(1)
+    _say(f"Next: course feedback {assignment}, course report {assignment}, course export")
+
+
+def feedback(
+    assignment: Assignment, course: CourseOption = Path(), students: Students = None
+) -> None:
+    """Write a page for each learner: every check with its outcome and reason."""
+    _require_packages()
+    from course_utils.grading.feedback import feedback as write_feedback
+
+    folder = _read_course(course).folder / "feedback"
+    found = _judgements(course, [assignment])
+    wanted = [one for one in found if not students or one.student in students]
+    if missing := set(students or ()) - {one.student for one in wanted}:
+        raise CommandError(f"{assignment} of {', '.join(sorted(missing))} has not been graded")
+    for judgement in wanted:
+        _say(str(write_feedback(judgement, folder)))
+
+
+def report(
+    assignments: Annotated[
+        list[str] | None, typer.Argument(help="Assignments; all that were graded by default.")
+    ] = None,
+    course: CourseOption = Path(),
+    to: Annotated[Path, typer.Option(help="Folder for the page.")] = Path("report"),
+) -> None:
+    """Write the class at a glance: scores by exercise, commonest mistakes, failures."""
+    _require_packages()
+    from course_utils.grading.report import report as write_report
+
+    _say(str(write_report(_judgements(course, assignments or []), to)))
+
+
+def export(
+    assignments: Annotated[
+        list[str] | None, typer.Argument(help="Assignments; all by default.")
+    ] = None,
+    to: Annotated[System, typer.Option(help="Which system reads the file.")] = System.csv,
+    course: CourseOption = Path(),
+    roster: Annotated[
+        Path | None, typer.Option(help="What Canvas or Moodle exported; Moodle needs it.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="The file; by default [b]scores-SYSTEM.csv[/].")
+    ] = None,
+) -> None:
+    """Write the scores to a file for Canvas, Moodle or a spreadsheet."""
+    _require_packages()
+    from course_utils.grading.export import collect_scores
+    from course_utils.grading.export import export as write_export
+
+    scores = collect_scores(_read_course(course), assignments=assignments or [])
+    path = output or Path(f"scores-{to.value}.csv")
+    exported = write_export(scores, path, to=to.value, roster=roster)
+    _say(f"{exported.path}: {exported.num_scores} scores")
+    for note in exported.notes:
+        _say(note)
+    for title, names in (("No score", exported.ungraded), ("Not on the roster", exported.unknown)):
+        if names:
+            error_console.print(f"{title}: {', '.join(names)}", **_PLAIN)
+
+
+def _require_packages() -> None:
+    if missing := [name for name in _NEEDED if find_spec(name) is None]:
+        raise CommandError(
+            f"grading needs {', '.join(missing)}; install the course with its extra: "
+            "pip install 'pixels-and-people[instructor]', or in a clone "
+            ".venv/bin/pip install -c constraints.txt -e '.[instructor]'"
+        )
+
+
+def _read_course(folder: Path) -> "Course":
+    from course_utils.grading.gradebook import read_course
+
+    return read_course(folder)
+
+
+def _judgements(folder: Path, assignments: list[str]) -> "list[Judgement]":
+    """What has been graded, of some assignments or all."""
+    from course_utils.grading.store import find_graded, read_judgements
+
+    course = _read_course(folder).folder
+    graded = find_graded(course)
+    if not graded:
+        raise CommandError(
+            f"nothing has been graded in {course} yet; `course grade ASSIGNMENT` does it"
+        )
+    if missing := [name for name in assignments if name not in graded]:
+        raise CommandError(
+            f"{', '.join(missing)} has not been graded in {course}; there are {', '.join(graded)}"
+        )
+    return [one for name in assignments or graded for one in read_judgements(course, name)]
+
+
+def _say(text: str) -> None:
+    console.print(text, **_PLAIN)

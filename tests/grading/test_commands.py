@@ -1,0 +1,121 @@
+"""The instructors' commands, as they are typed, from the course folder to the files for an LMS."""
+
+import json
+import zipfile
+
+import nbformat
+import pytest
+from typer.testing import CliRunner
+
+from course_utils.cli import app
+from course_utils.grading import commands
+from course_utils.grading.sandbox import unavailable
+
+needs_sandbox = pytest.mark.skipif(unavailable() is not None, reason=str(unavailable()))
+
+
+@pytest.fixture
+def course(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments):
+        return CliRunner().invoke(app, list(map(str, arguments)), env={"COLUMNS": "200"})
+
+    return run
+
+
+def test_release_writes_the_student_edition_and_never_over_it(course, tmp_path):
+    made = course("release", "03", "--to", "handout")
+    assert made.exit_code == 0, made.output
+    lesson = tmp_path / "handout" / "03_training.ipynb"
+    assert "BEGIN" not in lesson.read_text()
+    assert "there already" in course("release", "03", "--to", "handout").output
+    lesson.write_text("my own work")
+    refused = course("release", "03", "--to", "handout")
+    assert refused.exit_code == 2
+    assert "03_training.ipynb" in refused.output
+    assert lesson.read_text() == "my own work"
+    assert course("release", "03", "--to", "handout", "--force").exit_code == 0
+    assert lesson.read_text() != "my own work"
+
+
+@needs_sandbox
+def test_from_an_export_to_the_scores(course, course_folder, tmp_path, monkeypatch, submit):
+    submit("eve", "def step(*_):\n    return 0")
+    notebook = submit("ada") / "demo.ipynb"
+    with zipfile.ZipFile(tmp_path / "export.zip", "w") as archive:
+        archive.write(notebook, "grace/demo.ipynb")
+        archive.writestr("../evil.ipynb", "{}")
+    monkeypatch.chdir(course_folder)
+    refused = course("collect", tmp_path / "export.zip", "demo")
+    assert refused.exit_code == 2
+    assert "evil" in refused.output
+    with zipfile.ZipFile(tmp_path / "export.zip", "w") as archive:
+        archive.write(notebook, "grace/demo.ipynb")
+    assert "grace: new" in course("collect", tmp_path / "export.zip", "demo").output
+
+    graded = course("grade", "demo")
+    assert graded.exit_code == 0, graded.output
+    assert "ada: 2 of 2 points" in graded.output
+    assert "eve: 0 of 2 points" in graded.output
+    assert "3 graded now, 0 unchanged" in graded.output
+    assert "0 graded now, 3 unchanged" in course("grade", "demo").output
+    assert "1 graded now" in course("grade", "demo", "--student", "ada", "--regrade").output
+
+    assert course("feedback", "demo").exit_code == 0
+    for student in ("ada", "eve", "grace"):
+        page = (course_folder / "feedback" / student / "demo" / "demo.html").read_text()
+        assert "BEGIN HIDDEN" not in page
+    assert course("report").exit_code == 0
+    assert "eve" in (course_folder / "report" / "index.html").read_text()
+    assert "3 scores" in course("export", "--to", "csv").output
+    rows = (course_folder / "scores-csv.csv").read_text().splitlines()
+    assert len(rows) == 4
+    assert course("export", "demo", "--to", "canvas", "--output", "c.csv").exit_code == 0
+
+
+def test_what_is_missing_is_said(course, course_folder, monkeypatch):
+    assert "no nbgrader course" in course("grade", "demo").output
+    monkeypatch.chdir(course_folder)
+    assert "nothing has been graded" in course("feedback", "demo").output
+    assert "nobody has handed in demo" in course("grade", "demo", "--no-sandbox").output
+
+
+def test_a_missing_extra_is_named(course, monkeypatch):
+    monkeypatch.setattr(commands, "find_spec", lambda name: None if name == "nbgrader" else name)
+    refused = course("grade", "demo")
+    assert refused.exit_code == 2
+    assert "needs nbgrader" in refused.output
+    assert "[instructor]" in refused.output
+
+
+def test_without_bubblewrap_nothing_is_graded_unless_that_is_asked_for(
+    course, monkeypatch, tmp_path
+):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    refused = course("grade", "demo")
+    assert refused.exit_code == 2
+    assert "--no-sandbox" in refused.output
+    assert "apt" in refused.output
+
+
+@needs_sandbox
+def test_the_example_class_gets_what_it_deserves(course, tmp_path, monkeypatch):
+    from course_utils.grading.example_class import read_example_class
+
+    assert course("init-grading", "demo", "--with-example-class", 6).exit_code == 0
+    monkeypatch.chdir(tmp_path / "demo")
+    graded = course("grade", "03_training")
+    assert graded.exit_code == 0, graded.output
+    scores = {
+        path.stem: sum(
+            one["score"] for one in json.loads(path.read_text())["judgements"][0]["checks"]
+        )
+        for path in (tmp_path / "demo" / ".course" / "graded" / "03_training").glob("*.json")
+    }
+    expected = {one.student: one.expected_score for one in read_example_class(tmp_path / "demo")}
+    assert scores == pytest.approx(expected, abs=1e-3)
+    page = nbformat.read(
+        next((tmp_path / "demo" / "autograded").rglob("03_training.ipynb")), as_version=4
+    )
+    nbformat.validate(page)
