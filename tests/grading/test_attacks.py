@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import socket
+import textwrap
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -93,18 +94,22 @@ CODE = {
         builtins.isinstance = lambda *_: True
         builtins.print = builtins.abs = builtins.type = lambda *_, **__: 0
         step = lambda *_: 0""",
-    "answers published in another cell": FORGED + """
+    "answers published in another cell": """
+        FORGED
         forge("3.1"); forge("3.2")""",
-    "answers published by the function": FORGED + """
+    "answers published by the function": """
+        FORGED
         def step(*_):
             forge("3.1")
             return 0
         best_epoch = lambda losses: forge("3.2")""",
-    "answers published before each cell": FORGED + """
+    "answers published before each cell": """
+        FORGED
         events = get_ipython().events
         events.register("pre_run_cell", lambda *_: (forge("3.1"), forge("3.2")))
         events.register("post_run_cell", lambda *_: (forge("3.1"), forge("3.2")))""",
-    "answers published from a thread": FORGED + """
+    "answers published from a thread": """
+        FORGED
         import threading, time
         def later():
             for _ in range(400):
@@ -142,7 +147,9 @@ CODE = {
             except BaseException: pass""",
     "fork bomb": "import os\nwhile True: os.fork()",
     "memory bomb": "kept = []\nwhile True: kept.append(b'x' * 2**24)",
-    "endless output": "while True: print('x' * 100_000)",
+    "endless output": "while True: print('x' * 1000)",
+    "endless output in great pieces": "while True: print('x' * 100_000)",
+    "a gigabyte of output": "print('x' * 10**9)",
     "work folder filled": """
         for number in range(1000):
             with open(f"junk{number}", "wb") as file: file.write(b"x" * 2**22)""",
@@ -235,10 +242,8 @@ def _student_edition():
 
 def _by_code(code):
     notebook = _student_edition()
-    lines = code.split("\n")
-    indentation = min((len(one) - len(one.lstrip()) for one in lines[1:] if one.strip()), default=0)
-    plain = [one.removeprefix(" " * indentation) for one in lines]
-    notebook.cells[2].source = "\n".join(plain)
+    notebook.cells[2].source = textwrap.dedent(code).replace("FORGED", FORGED)
+    compile(notebook.cells[2].source, "attack", "exec")
     return notebook
 
 
