@@ -20,7 +20,6 @@ from typing import Any
 import nbformat
 from nbformat import NotebookNode
 
-from course_utils.grading.release import STUBS
 from course_utils.grading.results import Repair
 
 MAX_BYTES = 20 * 2**20
@@ -178,10 +177,8 @@ def repair(source: NotebookNode, submitted: bytes) -> Repaired:
 def _clear_solutions(source: NotebookNode) -> NotebookNode:
     """The lesson without its solutions and outputs, but with its hidden tests."""
     from nbgrader.preprocessors import ClearSolutions
-    from traitlets.config import Config
 
-    clear = ClearSolutions(config=Config(STUBS), enforce_metadata=False)
-    lesson, _ = clear.preprocess(copy.deepcopy(source), {})
+    lesson, _ = ClearSolutions(enforce_metadata=False).preprocess(copy.deepcopy(source), {})
     lesson = nbformat.v4.upgrade(lesson)
     for cell in lesson.cells:
         if cell.cell_type == "code":
