@@ -1,8 +1,14 @@
 """Small lessons for tests of the runs."""
 
+import signal
+
 import nbformat
 import pytest
 from hypothesis import settings
+
+# A job in the background inherits that Ctrl-C is ignored, and would hand it down to what it starts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # On a busy machine the first example of a property may take long; no test is about that.
 settings.register_profile("course", deadline=None)

@@ -103,7 +103,7 @@ def test_without_bubblewrap_nothing_is_graded_unless_that_is_asked_for(
 def test_the_example_class_gets_what_it_deserves(course, tmp_path, monkeypatch):
     from course_utils.grading.example_class import read_example_class
 
-    assert course("init-grading", "demo", "--with-example-class", 6).exit_code == 0
+    assert course("init-grading", "demo", "--with-example-class", 4).exit_code == 0
     monkeypatch.chdir(tmp_path / "demo")
     graded = course("grade", "03_training")
     assert graded.exit_code == 0, graded.output
