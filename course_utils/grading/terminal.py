@@ -75,8 +75,12 @@ class BatchProgress:
         self._progress.update(self._task, description=text)
 
 
+def _format_points(points: float) -> str:
+    return f"{round(points, 2):g}"
+
+
 def _line(judgement: Judgement) -> str:
-    points = f"{judgement.score:g} of {judgement.max_score:g} points"
+    points = f"{_format_points(judgement.score)} of {_format_points(judgement.max_score)} points"
     took = f"{format_seconds(judgement.seconds)}, {format_memory(judgement.peak_memory)}"
     return "; ".join([f"{judgement.student}: {points} ({took})", *_remarks(judgement)])
 
@@ -101,8 +105,8 @@ def judgements_table(judgements: Sequence[Judgement]) -> Table:
     for one in sorted(judgements, key=lambda judgement: (judgement.student, judgement.notebook)):
         table.add_row(
             Text(one.student),
-            f"{one.score:g}",
-            f"{one.max_score:g}",
+            _format_points(one.score),
+            _format_points(one.max_score),
             format_seconds(one.seconds),
             format_memory(one.peak_memory),
             Text("; ".join(_remarks(one))),
