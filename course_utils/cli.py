@@ -10,16 +10,12 @@ from typing import Annotated, Any
 from urllib.parse import quote
 
 import typer
-from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 from typer.core import TyperCommand, TyperGroup
 
+from course_utils.console import PLAIN, console, error_console, examples
 from course_utils.grading.commands import add_commands
-
-console = Console()
-error_console = Console(stderr=True)
-_PLAIN: dict[str, Any] = {"soft_wrap": True, "markup": False, "highlight": False}
 
 
 class _Group(TyperGroup):
@@ -31,7 +27,7 @@ class _Group(TyperGroup):
         except Exception as error:
             if not type(error).__module__.startswith("course_utils."):
                 raise
-            error_console.print(f"Error: {error}", **_PLAIN)
+            error_console.print(f"Error: {error}", **PLAIN)
             raise typer.Exit(2) from None
 
 
@@ -89,12 +85,7 @@ class Benchmark(StrEnum):
 _ON_REQUEST = (Benchmark.grading, Benchmark.ablation)
 
 
-def _examples(*lines: str) -> str:
-    """An epilogue for a command's help."""
-    return "\n\n".join(["[bold]Examples[/]", *(f"  [cyan]{line}[/]" for line in lines)])
-
-
-@app.command(epilog=_examples("course check"))
+@app.command(epilog=examples("course check"))
 def check() -> None:
     """Report whether this computer has what the course needs, and what to do if not."""
     from course_utils import environment
@@ -112,7 +103,7 @@ def check() -> None:
 
 
 @app.command(
-    epilog=_examples(
+    epilog=examples(
         "course lab",
         "course lab --folder ~/pixels -- --no-browser --port 9000",
     )
@@ -138,9 +129,9 @@ def lab(
         texts=[path for path in essays.glob("*.md") if path.stem in ("template", "rubric")],
     )
     for name in copy.added:
-        console.print(f"{folder / name}: new", **_PLAIN)
+        console.print(f"{folder / name}: new", **PLAIN)
     for name in copy.kept:
-        console.print(f"{folder / name}: yours, left as it is", **_PLAIN)
+        console.print(f"{folder / name}: yours, left as it is", **PLAIN)
     if prepare_only:
         return
     first = quote(copy.lessons[0])
@@ -153,7 +144,7 @@ def lab(
     os.execv(sys.executable, command)  # noqa: S606
 
 
-@app.command(epilog=_examples("course download", "course download cifar10"))
+@app.command(epilog=examples("course download", "course download cifar10"))
 def download(
     dataset: Annotated[str, typer.Argument(help="Name of the data set.")] = "cifar10",
 ) -> None:
@@ -173,7 +164,7 @@ def download(
 
 @app.command(
     cls=_RunCommand,
-    epilog=_examples(
+    epilog=examples(
         "course run",
         "course run 03 -p epochs 20 -p seed 7",
         "course run --dataset cifar10 -p num_train 10000 --output runs/photographs",
@@ -228,10 +219,10 @@ def run(  # noqa: PLR0917, a command's options
         write_report(done, output)
         console.print(format_results(read_results(output), style=Format.table))
         console.print(runs_table(done))
-        console.print(f"Results: {output / 'index.html'}", **_PLAIN)
+        console.print(f"Results: {output / 'index.html'}", **PLAIN)
     for one in done:
         if one.failure:
-            error_console.print(f"{one.lesson} failed in {one.failure}", **_PLAIN)
+            error_console.print(f"{one.lesson} failed in {one.failure}", **PLAIN)
     if stopped:
         error_console.print(f"Stopped: {len(done)} of {len(assigned)} lessons had ended.")
         raise typer.Exit(130)
@@ -239,7 +230,7 @@ def run(  # noqa: PLR0917, a command's options
         raise typer.Exit(1)
 
 
-@app.command(hidden=True, epilog=_examples("course notebooks", "course notebooks 02"))
+@app.command(hidden=True, epilog=examples("course notebooks", "course notebooks 02"))
 def notebooks(
     lessons: Annotated[list[str] | None, typer.Argument(help="Lessons; all by default.")] = None,
 ) -> None:
@@ -259,7 +250,7 @@ def notebooks(
         for lesson, one in zip(chosen, runs, strict=True):
             if one.failure or one.executed is None:
                 failed = True
-                error_console.print(f"{lesson}: left as it was; {one.failure}", **_PLAIN)
+                error_console.print(f"{lesson}: left as it was; {one.failure}", **PLAIN)
             else:
                 store_outputs(lesson, one.executed)
     if failed:
@@ -267,7 +258,7 @@ def notebooks(
 
 
 @app.command(
-    epilog=_examples("course results", "course results runs/photographs --format csv > table.csv")
+    epilog=examples("course results", "course results runs/photographs --format csv > table.csv")
 )
 def results(
     folder: Annotated[
@@ -287,7 +278,7 @@ def results(
         console.print(shown)
 
 
-@app.command(epilog=_examples("course claims", "course claims --run runs/photographs"))
+@app.command(epilog=examples("course claims", "course claims --run runs/photographs"))
 def claims(
     run: Annotated[
         Path | None,
@@ -311,7 +302,7 @@ def claims(
 
 
 @app.command(
-    epilog=_examples(
+    epilog=examples(
         "course bench",
         "course bench start data --json bench.json",
         "course bench training",
@@ -428,7 +419,7 @@ def _ablate(
         error_console.print("Stopped. The same command goes on with the trainings still missing.")
         raise typer.Exit(130) from None
     console.print(format_summary(summary))
-    console.print(f"Results: {path}", **_PLAIN)
+    console.print(f"Results: {path}", **PLAIN)
 
 
 def _short_race(dataset: str) -> list[Any]:
@@ -464,7 +455,7 @@ def _race(dataset: str, path: Path, runs: str | None, num_train: int | None) -> 
     if race and race.results:
         show(race, console)
         written = [str(one) for one in (path, *write(race, path))]
-        console.print(f"Results: {', '.join(written)}", **_PLAIN)
+        console.print(f"Results: {', '.join(written)}", **PLAIN)
     if stopped:
         error_console.print("Stopped. The same command goes on with the trainings still missing.")
         raise typer.Exit(130)

@@ -7,6 +7,14 @@ from hypothesis import strategies as st
 
 from course_utils import augmentation
 
+any_pictures = given(
+    num=st.integers(1, 5),
+    height=st.integers(3, 12),
+    width=st.integers(3, 12),
+    pixels=st.integers(0, 2),
+    seed=st.integers(0, 2**32 - 1),
+)
+
 
 def pictures(num: int, height: int, width: int) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (num, height, width, 3), dtype=np.uint8)
@@ -33,13 +41,7 @@ def test_mirroring_turns_the_chosen_ones_and_copies():
     assert np.array_equal(images, before)
 
 
-@given(
-    st.integers(1, 5),
-    st.integers(3, 12),
-    st.integers(3, 12),
-    st.integers(0, 2),
-    st.integers(0, 2**32 - 1),
-)
+@any_pictures
 def test_a_shifted_picture_is_the_picture_moved(num, height, width, pixels, seed):
     images = pictures(num, height, width)
     result = augmentation.shift(images, pixels, np.random.default_rng(seed))
@@ -81,13 +83,7 @@ def test_the_same_generator_shifts_the_same_way(pixels):
     assert np.array_equal(one, other)
 
 
-@given(
-    st.integers(1, 5),
-    st.integers(3, 12),
-    st.integers(3, 12),
-    st.integers(0, 2),
-    st.integers(0, 2**32 - 1),
-)
+@any_pictures
 def test_a_cut_picture_is_the_picture_with_one_grey_square(num, height, width, pixels, seed):
     images = np.full((num, height, width, 3), 7, np.uint8)
     result = augmentation.cut_out(images, pixels, np.random.default_rng(seed))

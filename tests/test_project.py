@@ -85,6 +85,7 @@ def test_nothing_tracked_names_this_machine_or_a_package_registry():
 
 # Modules that are tested through what they are for, and where.
 TESTED_THROUGH = {
+    "console.py": "test_cli.py",
     "grading/guard.py": "grading/test_sandbox.py",
     "grading/pages.py": "grading/test_feedback.py",
     "grading/tasks.py": "grading/test_attacks.py",

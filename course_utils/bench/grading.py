@@ -5,11 +5,9 @@ runs several at a time and gives the lesson small parameters. To tell the two ap
 measured with these parameters, too.
 """
 
-import os
 import shutil
 import subprocess
 import sys
-import sysconfig
 import tempfile
 import time
 from collections.abc import Iterator
@@ -19,9 +17,9 @@ import nbformat
 
 from course_utils.bench.measurements import Measurement
 from course_utils.execution.lessons import RunError, read_notebook
-from course_utils.grading.course_folder import init_grading
+from course_utils.grading.course_folder import init_grading, scripts_on_path
+from course_utils.grading.example_class import ASSIGNMENT
 
-ASSIGNMENT = "03_training"
 NUM_STUDENTS = 4  # the first kinds of the example class are harmless, also outside the sandbox
 _TARGET = "≥ 3"
 
@@ -71,16 +69,11 @@ def _set_parameters(course: Path) -> None:
 
 def _time(command: list[str], folder: Path) -> float:
     """Wall seconds that a command takes in a folder."""
-    scripts = os.pathsep.join([sysconfig.get_path("scripts"), os.environ.get("PATH", os.defpath)])
     start = time.perf_counter()
-    done = subprocess.run(  # noqa: S603
-        command,
-        cwd=folder,
-        env=os.environ | {"PATH": scripts},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    with scripts_on_path():
+        done = subprocess.run(  # noqa: S603
+            command, cwd=folder, capture_output=True, text=True, check=False
+        )
     seconds = time.perf_counter() - start
     if done.returncode:
         raise RunError(f"{' '.join(command[1:])} failed: {done.stderr.strip()[-500:]}")

@@ -3,18 +3,16 @@
 from enum import StrEnum
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
+
+from course_utils.console import PLAIN, console, error_console, examples
 
 if TYPE_CHECKING:
     from course_utils.grading.gradebook import Course
     from course_utils.grading.results import Judgement
 
-console = Console()
-error_console = Console(stderr=True)
-_PLAIN: dict[str, Any] = {"soft_wrap": True, "markup": False, "highlight": False}
 _NEEDED = ("nbgrader", "nbval", "distributed")
 
 Assignment = Annotated[str, typer.Argument(help="The assignment, such as [b]03_training[/].")]
@@ -48,7 +46,7 @@ class Form(StrEnum):
 
 def add_commands(app: typer.Typer) -> None:
     """Add the instructor's commands, in the order of their work."""
-    for command, *examples in (
+    for command, *lines in (
         (release, "course release --to student-edition", "course release 03 --to handout"),
         (
             init_grading,
@@ -70,9 +68,8 @@ def add_commands(app: typer.Typer) -> None:
             "course export 03_training --to moodle --roster worksheet.csv",
         ),
     ):
-        epilogue = "\n\n".join(["[bold]Examples[/]", *(f"  [cyan]{line}[/]" for line in examples)])
         name = command.__name__.replace("_", "-")
-        app.command(name, epilog=epilogue, rich_help_panel="For instructors")(command)
+        app.command(name, epilog=examples(*lines), rich_help_panel="For instructors")(command)
 
 
 def release(
@@ -150,7 +147,7 @@ def collect(  # noqa: PLR0917, a command's options
         hint = " (another one is there; --replace takes this one)" if one.status == "kept" else ""
         _say(f"{one.student}: {one.status}{late}{hint}")
     for refused in collected.refused:
-        error_console.print(f"{refused.name}: refused, {refused.message}", **_PLAIN)
+        error_console.print(f"{refused.name}: refused, {refused.message}", **PLAIN)
     if collected.passed_over:
         _say(f"Passed over, being no notebooks: {', '.join(collected.passed_over)}")
     _say(f"{len(collected.submissions)} submissions; next: course grade {assignment}")
@@ -205,12 +202,12 @@ def grade(  # noqa: PLR0917, a command's options
                 on_event=progress.show,
             )
     except BatchInterrupt as stopped:
-        error_console.print(str(stopped), **_PLAIN)
+        error_console.print(str(stopped), **PLAIN)
         raise typer.Exit(130) from None
     console.print(judgements_table([*result.unchanged, *result.graded]))
     _say(f"{len(result.graded)} graded now, {len(result.unchanged)} unchanged since")
     for student, message in result.unsaved.items():
-        error_console.print(f"{student}: not saved, {message}", **_PLAIN)
+        error_console.print(f"{student}: not saved, {message}", **PLAIN)
     if result.unsaved:
         raise typer.Exit(1)
     _say(f"Next: course feedback {assignment}, course report {assignment}, course export")
@@ -223,13 +220,13 @@ def feedback(
     _require_packages()
     from course_utils.grading.feedback import feedback as write_feedback
 
-    folder = _read_course(course).folder / "feedback"
-    found = _judgements(course, [assignment])
+    folder = _read_course(course).folder
+    found = _judgements(folder, [assignment])
     wanted = [one for one in found if not students or one.student in students]
     if missing := set(students or ()) - {one.student for one in wanted}:
         raise CommandError(f"{assignment} of {', '.join(sorted(missing))} has not been graded")
     for judgement in wanted:
-        _say(str(write_feedback(judgement, folder)))
+        _say(str(write_feedback(judgement, folder / "feedback")))
 
 
 def report(
@@ -243,7 +240,8 @@ def report(
     _require_packages()
     from course_utils.grading.report import report as write_report
 
-    _say(str(write_report(_judgements(course, assignments or []), to)))
+    judgements = _judgements(_read_course(course).folder, assignments or [])
+    _say(str(write_report(judgements, to)))
 
 
 def export(
@@ -272,7 +270,7 @@ def export(
         _say(note)
     for title, names in (("No score", exported.ungraded), ("Not on the roster", exported.unknown)):
         if names:
-            error_console.print(f"{title}: {', '.join(names)}", **_PLAIN)
+            error_console.print(f"{title}: {', '.join(names)}", **PLAIN)
 
 
 def _require_packages() -> None:
@@ -290,11 +288,10 @@ def _read_course(folder: Path) -> "Course":
     return read_course(folder)
 
 
-def _judgements(folder: Path, assignments: list[str]) -> "list[Judgement]":
+def _judgements(course: Path, assignments: list[str]) -> "list[Judgement]":
     """What has been graded, of some assignments or all."""
     from course_utils.grading.store import find_graded, read_judgements
 
-    course = _read_course(folder).folder
     graded = find_graded(course)
     if not graded:
         raise CommandError(
@@ -308,4 +305,4 @@ def _judgements(folder: Path, assignments: list[str]) -> "list[Judgement]":
 
 
 def _say(text: str) -> None:
-    console.print(text, **_PLAIN)
+    console.print(text, **PLAIN)

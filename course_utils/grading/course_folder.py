@@ -101,7 +101,7 @@ def init_grading(
     except (ReleaseError, OSError) as error:
         raise CourseFolderError(f"{folder} cannot be laid out as a course: {error}") from error
     course = read_course(folder)
-    with _scripts_on_path():
+    with scripts_on_path():
         for lesson in lessons:
             _register(course, lesson.stem)
         students = _make_class(course, with_example_class) if with_example_class else ()
@@ -173,7 +173,7 @@ def _is_registered(course: Course, assignment: str) -> bool:
 
 
 @contextmanager
-def _scripts_on_path() -> Iterator[None]:
+def scripts_on_path() -> Iterator[None]:
     """Let nbgrader find the program ``alembic``, also where no environment was activated.
 
     It calls it by name when it makes a gradebook.

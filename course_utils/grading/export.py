@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Literal
 
 from course_utils.execution.files import write_text
 from course_utils.grading.gradebook import Course
-from course_utils.grading.pages import format_points
+from course_utils.grading.results import format_points
 
 if TYPE_CHECKING:
     from nbgrader.api import Assignment, Gradebook, Student

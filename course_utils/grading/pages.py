@@ -9,6 +9,7 @@ from markupsafe import Markup
 from nbconvert.filters import strip_ansi
 
 from course_utils.execution.report import format_memory, format_seconds
+from course_utils.grading.results import format_points
 
 _TEMPLATES = Path(__file__).parent / "templates"
 # The escape sequences of a terminal that strip_ansi leaves: titles and links, with their text.
@@ -39,11 +40,6 @@ def plain_text(text: str) -> str:
     text = strip_ansi(_TERMINAL_STRINGS.sub("", text)).replace("\r\n", "\n")
     text = "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n"))
     return _CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", _BACKSPACES.sub("", text))
-
-
-def format_points(points: float) -> str:
-    """Write points with two decimals at most, such as ``7.5``."""
-    return f"{points:.2f}".rstrip("0").rstrip(".")
 
 
 @cache

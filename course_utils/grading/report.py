@@ -17,8 +17,14 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from course_utils.execution.files import write_text
 from course_utils.execution.report import format_memory, format_seconds
 from course_utils.grading.feedback import verdict
-from course_utils.grading.pages import format_points, render
-from course_utils.grading.results import CheckResult, EndingKind, Judgement, RepairKind
+from course_utils.grading.pages import render
+from course_utils.grading.results import (
+    CheckResult,
+    EndingKind,
+    Judgement,
+    RepairKind,
+    format_points,
+)
 from course_utils.plots import LOOKS, STYLE, WIDTH
 
 _MAX_WRONG_VALUES = 5  # of an exercise

@@ -239,3 +239,8 @@ def _take(value: object, name: str, types: Mapping[str, type]) -> dict[str, Any]
             )
         fields[field] = found
     return fields
+
+
+def format_points(points: float) -> str:
+    """Write points with two decimals at most, such as ``7.5``."""
+    return f"{points:.2f}".rstrip("0").rstrip(".")

@@ -18,7 +18,7 @@ from rich.text import Text
 
 from course_utils.execution.report import format_memory, format_seconds
 from course_utils.grading.batch import Event, Finished, Planned, Ready, Started
-from course_utils.grading.results import Judgement
+from course_utils.grading.results import Judgement, format_points
 
 
 class BatchProgress:
@@ -75,12 +75,8 @@ class BatchProgress:
         self._progress.update(self._task, description=text)
 
 
-def _format_points(points: float) -> str:
-    return f"{round(points, 2):g}"
-
-
 def _line(judgement: Judgement) -> str:
-    points = f"{_format_points(judgement.score)} of {_format_points(judgement.max_score)} points"
+    points = f"{format_points(judgement.score)} of {format_points(judgement.max_score)} points"
     took = f"{format_seconds(judgement.seconds)}, {format_memory(judgement.peak_memory)}"
     return "; ".join([f"{judgement.student}: {points} ({took})", *_remarks(judgement)])
 
@@ -105,8 +101,8 @@ def judgements_table(judgements: Sequence[Judgement]) -> Table:
     for one in sorted(judgements, key=lambda judgement: (judgement.student, judgement.notebook)):
         table.add_row(
             Text(one.student),
-            _format_points(one.score),
-            _format_points(one.max_score),
+            format_points(one.score),
+            format_points(one.max_score),
             format_seconds(one.seconds),
             format_memory(one.peak_memory),
             Text("; ".join(_remarks(one))),

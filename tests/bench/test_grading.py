@@ -2,9 +2,10 @@
 
 import pytest
 
-from course_utils.bench.grading import ASSIGNMENT, _set_parameters, _time
+from course_utils.bench.grading import _set_parameters, _time
 from course_utils.execution.lessons import RunError, read_notebook
 from course_utils.grading.course_folder import init_grading
+from course_utils.grading.example_class import ASSIGNMENT
 
 
 def test_submissions_get_the_parameters_that_the_lesson_is_graded_with(tmp_path):

@@ -22,7 +22,7 @@ from course_utils.grading.feedback import (
     split_hidden,
     verdict,
 )
-from course_utils.grading.pages import format_points, plain_text
+from course_utils.grading.pages import plain_text
 from course_utils.grading.results import AnswerResult, CheckResult, Ending, Judgement, Repair
 
 PIXEL = (
@@ -508,10 +508,3 @@ def test_plain_text_is_plain(text):
 @pytest.mark.parametrize("text", ["\x1b]", "\x1b[", "a\x08", "\r", "\x1b]a\n", "\x1b[1;"])
 def test_plain_text_of_a_lot_of_tricks(text):
     assert len(plain_text(text * 200_000)) <= 8 * 200_000 * len(text)
-
-
-@pytest.mark.parametrize(
-    ("points", "text"), [(0, "0"), (10, "10"), (7.5, "7.5"), (2 / 3, "0.67"), (100.0, "100")]
-)
-def test_points_are_short(points, text):
-    assert format_points(points) == text

@@ -16,6 +16,7 @@ from course_utils.grading.results import (
     Repair,
     RepairKind,
     ResultError,
+    format_points,
 )
 
 TEXT = st.text(max_size=10)
@@ -133,3 +134,10 @@ def test_a_missing_field_is_refused(field):
 def test_deep_nesting_is_refused():
     with pytest.raises(ResultError):
         Judgement.from_json("[" * 100_000)
+
+
+@pytest.mark.parametrize(
+    ("points", "text"), [(0, "0"), (10, "10"), (7.5, "7.5"), (2 / 3, "0.67"), (100.0, "100")]
+)
+def test_points_are_short(points, text):
+    assert format_points(points) == text
