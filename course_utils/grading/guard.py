@@ -86,12 +86,15 @@ class Usage:
     Attributes:
         peak_memory: most bytes at once that were seen, of all its processes and files.
         cpu_seconds: of all its processes.
+        waiting_seconds: for which threads of its program could have gone on but had no processor,
+            the computer being busy.
         violation: the limit that it went over and was killed for; None if there is none.
         last_words: end of what it wrote to standard output and error outside of any cell.
     """
 
     peak_memory: int = 0
     cpu_seconds: float = 0.0
+    waiting_seconds: float = 0.0
     violation: str | None = None
     last_words: str = ""
 
@@ -133,7 +136,8 @@ class _Process:
 class _Sample:
     memory: int  # bytes
     num_processes: int  # and threads
-    cpu_seconds: float
+    cpu_seconds: float = 0.0
+    waiting_seconds: float = 0.0
 
 
 class Guard(threading.Thread):
@@ -277,6 +281,7 @@ class Guard(threading.Thread):
                 self._usage,
                 peak_memory=max(self._usage.peak_memory, sample.memory),
                 cpu_seconds=max(self._usage.cpu_seconds, sample.cpu_seconds),
+                waiting_seconds=max(self._usage.waiting_seconds, sample.waiting_seconds),
                 violation=violation,
             )
             if violation:
@@ -296,7 +301,7 @@ class Guard(threading.Thread):
         proc = self._look_into("/proc")
         names = [name for name in os.listdir(proc) if name.isdigit()]  # noqa: PTH208
         if len(names) > self._plan.limits.processes:  # before looking at each: it is a bomb
-            return _Sample(memory=0, num_processes=len(names), cpu_seconds=0.0)
+            return _Sample(memory=0, num_processes=len(names))
         processes = list(filter(None, (_read_process(Path(proc, name)) for name in names)))
         libraries = max((process.libraries for process in processes), default=0)
         files = sum(_folder_memory(self._look_into(folder)) for folder in self._plan.folders)
@@ -304,6 +309,7 @@ class Guard(threading.Thread):
             memory=libraries + files + sum(process.memory for process in processes),
             num_processes=sum(process.num_threads for process in processes),
             cpu_seconds=round(sum(process.cpu_seconds for process in processes), 2),
+            waiting_seconds=_read_waiting_seconds(Path(proc, _PROGRAM)),
         )
 
     def _has_strange_files(self) -> bool:
@@ -399,6 +405,16 @@ def _read_process(folder: Path) -> _Process | None:
         num_threads=int(status["Threads"]),
         cpu_seconds=sum(map(int, fields[11:15])) / _TICKS,  # its own and its ended children's
     )
+
+
+def _read_waiting_seconds(folder: Path) -> float:
+    """Read how long a process's threads have waited for a processor; 0 where nobody counts."""
+    waited = 0
+    with suppress(OSError):
+        for thread in (folder / "task").iterdir():
+            with suppress(OSError, IndexError):
+                waited += int((thread / "schedstat").read_text().split()[1])
+    return waited / 1e9
 
 
 def _folder_memory(folder: str) -> int:

@@ -387,7 +387,7 @@ def _run_pytest(
             start_new_session=True,
         )
     try:
-        process.wait(limits.start_seconds + limits.notebook_seconds + _MARGIN_SECONDS)
+        process.wait(limits.longest_seconds + _MARGIN_SECONDS)
     except subprocess.TimeoutExpired:
         return False
     finally:

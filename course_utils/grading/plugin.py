@@ -38,6 +38,7 @@ from course_utils.grading.comparison import MAX_LENGTH
 from course_utils.grading.results import EndingKind
 
 _POLL_MILLISECONDS = 100
+_SLOWEST_CLOCK = 0.25  # of a clock that stands still while a sandboxed kernel waits, per second
 _DYING_SECONDS = 3.0  # from the end of a connection to that of its process
 _STOPPING_SECONDS = 10.0
 _SPARE_MEMORY = 600_000_000  # bytes that the kernel's messages may make this process grow by
@@ -47,6 +48,9 @@ _MAX_WAITING = 100  # messages that wait to be read
 @dataclass(frozen=True)
 class RunLimits:
     """What the run of a notebook may take, beside what a sandbox allows its kernel.
+
+    Time in which a sandboxed kernel waits because the computer is busy does not count, up to three
+    quarters of the whole: nobody should lose points to another's load.
 
     Attributes:
         start_seconds: until its kernel answers.
@@ -61,6 +65,11 @@ class RunLimits:
     notebook_seconds: float = 600.0
     output_bytes: int = 20_000_000
     messages: int = 20_000
+
+    @property
+    def longest_seconds(self) -> float:
+        """The longest that a run can last, in seconds of wall time."""
+        return (self.start_seconds + self.notebook_seconds) / _SLOWEST_CLOCK
 
 
 @dataclass
@@ -165,7 +174,7 @@ class JudgedFile(IPyNbFile):
             self.report("failure", {"message": f"{type(error).__name__}: {error}"})
             raise
         self.report("kernel", self.kernel.identify())
-        self.deadline = time.monotonic() + self.limits.notebook_seconds
+        self.deadline = self.kernel.now() + self.limits.notebook_seconds
 
     def teardown(self) -> None:
         """Write how the run ended, and stop the kernel, be it dead or alive."""
@@ -196,7 +205,7 @@ class JudgedCell(IPyNbCell):
             pytest.skip(notebook.ending.message)
         report = CellReport()
         try:
-            deadline = time.monotonic() + notebook.limits.cell_seconds
+            deadline = notebook.kernel.now() + notebook.limits.cell_seconds
             self._run(report, min(deadline, notebook.deadline))
             notebook.num_waiting -= 1
         except EndedError as end:
@@ -227,7 +236,7 @@ class JudgedCell(IPyNbCell):
 
     def _describe_timeout(self) -> str:
         limits = self.parent.limits
-        if time.monotonic() >= self.parent.deadline:
+        if self.parent.kernel.now() >= self.parent.deadline:
             return f"the notebook took more than {limits.notebook_seconds:g} s"
         return f"timed out after {limits.cell_seconds:g} s"
 
@@ -296,6 +305,7 @@ class JudgedKernel(RunningKernel):
         self._limits = limits
         self._num_bytes = 0
         self._num_messages = 0
+        self._started = time.monotonic()
         self.km = KernelManager(kernel_name=kernel_name, context=context)
         self.km.start_kernel(cwd=str(cwd), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
@@ -321,16 +331,26 @@ class JudgedKernel(RunningKernel):
             return {"pid": pid, "created": psutil.Process(pid).create_time()}
         return {"pid": 0, "created": 0.0}
 
+    def now(self) -> float:
+        """Seconds on a clock that stands still while a sandboxed kernel waits for a processor.
+
+        It never stands still for long: who starts a hundred processes makes the kernel wait, too.
+        """
+        passed = time.monotonic() - self._started
+        usage = getattr(self.km.provisioner, "usage", None)
+        waited = usage.waiting_seconds if usage else 0.0
+        return max(passed - waited, _SLOWEST_CLOCK * passed)
+
     def read_messages(self, deadline: float) -> Iterator[Message]:
         """Read the kernel's messages on all channels, sound ones only, until the deadline.
 
         Args:
-            deadline: in the seconds of ``time.monotonic``.
+            deadline: in the seconds of :meth:`now`.
 
         Raises:
             EndedError: the kernel is dead, all its messages being read, or sent too much.
         """
-        while time.monotonic() < deadline:
+        while self.now() < deadline:
             ready = dict(self._poller.poll(_POLL_MILLISECONDS))
             for socket in self._sockets:
                 if socket in ready:

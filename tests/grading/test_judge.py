@@ -255,6 +255,36 @@ def test_forged_answers_count_only_once_and_in_the_check_cell(expected):
         assert reason in result.reason, attack
 
 
+@pytest.fixture
+def busy_processor():
+    """This process and its children have one processor, and two others keep that busy."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(before)})
+    hog = [sys.executable, "-c", "while True: pass"]
+    hogs = [subprocess.Popen(hog, start_new_session=True) for _ in range(2)]
+    yield
+    for hog in hogs:
+        hog.kill()
+        hog.wait()
+    os.sched_setaffinity(0, before)
+
+
+@needs_sandbox
+@pytest.mark.parametrize(
+    ("source", "kind"),
+    [
+        ("end = time.process_time() + 3\nwhile time.process_time() < end: pass", "finished"),
+        ("while True: pass", "timed_out"),
+        ("time.sleep(60)", "timed_out"),
+    ],
+)
+@pytest.mark.usefixtures("busy_processor")
+def test_time_for_which_a_busy_computer_lets_a_cell_wait_does_not_count(source, kind):
+    notebook = new_notebook(cells=[new_code_cell(f"import time\n{source}")])
+    found = run(notebook, kernel="course-sandbox", limits=RunLimits(cell_seconds=5))
+    assert found.ending.kind == kind
+
+
 @pytest.mark.parametrize(
     ("source", "kind", "message", "limits"),
     [
