@@ -405,7 +405,7 @@ def _start_workers(num_workers: int, *, temporary: Path, log: Path) -> Iterator[
 
     log.unlink(missing_ok=True)
     environment = {**_ONE_THREAD, "TMPDIR": str(temporary), LOG_VARIABLE: str(log)}
-    with dask.config.set(_DASK):
+    with dask.config.set(_DASK | {"temporary-directory": str(temporary)}):
         with warnings.catch_warnings(action="ignore"):  # that another program uses Dask's port
             cluster = LocalCluster(
                 n_workers=0,
@@ -423,10 +423,12 @@ def _start_workers(num_workers: int, *, temporary: Path, log: Path) -> Iterator[
             cluster.scale(num_workers)
             yield _Pool(client, num_workers, Queue())
         finally:
+            for nanny in cluster.workers.values():
+                nanny.close_gracefully()  # not to start another worker in a killed one's place
             _kill_workers()
-            with suppress(TimeoutError):
-                client.close(timeout=_STOP_SECONDS)
-                cluster.close(timeout=_STOP_SECONDS)
+            for closing in (client, cluster):
+                with suppress(TimeoutError):
+                    closing.close(timeout=_STOP_SECONDS)
 
 
 def _kill_workers() -> None:
