@@ -78,11 +78,12 @@ class Benchmark(StrEnum):
     training = "training"
     lessons = "lessons"
     grading = "grading"
+    hostile = "hostile"
     ablation = "ablation"
 
 
 # Only measured when asked for: they take long, or need more than a learner has installed.
-_ON_REQUEST = (Benchmark.grading, Benchmark.ablation)
+_ON_REQUEST = (Benchmark.grading, Benchmark.hostile, Benchmark.ablation)
 
 
 @app.command(epilog=examples("course check"))
@@ -309,13 +310,16 @@ def claims(
         "course bench training --full --dataset cifar10",
         "course bench training --full --runs original=1,classic=1,quick=5 --json race.json",
         "course bench ablation --dataset cifar10 --num-train 20000 --json ablation.json",
-        "course bench grading",
+        "course bench grading hostile",
     )
 )
 def bench(  # noqa: PLR0917, a command's options
     what: Annotated[
         list[Benchmark] | None,
-        typer.Argument(help="What to measure; all but grading and the ablation by default."),
+        typer.Argument(
+            help="What to measure; all but grading, of a class or a hostile one, and the ablation "
+            "by default."
+        ),
     ] = None,
     json_file: Annotated[
         Path | None,

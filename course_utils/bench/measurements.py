@@ -106,12 +106,20 @@ def measure_grading() -> Iterator[Measurement]:
     yield from grading.measure_grading()
 
 
+def measure_hostile_class() -> Iterator[Measurement]:
+    """Grade a small class of which half is out to do harm."""
+    from course_utils.bench import grading
+
+    yield from grading.measure_hostile_class()
+
+
 BENCHMARKS: dict[str, Callable[[], Iterator[Measurement]]] = {
     "start": measure_start,
     "data": measure_data,
     "training": measure_training,
     "lessons": measure_lessons,
     "grading": measure_grading,
+    "hostile": measure_hostile_class,
 }
 
 

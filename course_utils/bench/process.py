@@ -1,4 +1,4 @@
-"""A measurement in a Python process of its own, which tells its result as JSON."""
+"""Measurements of other processes: a Python that tells its result as JSON, a command's family."""
 
 import json
 import subprocess
@@ -7,6 +7,8 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, Any
 
 import psutil
@@ -15,6 +17,23 @@ from course_utils.execution.lessons import RunError
 from course_utils.execution.runs import peak_memory
 
 _POLL_SECONDS = 0.2
+_END_SECONDS = 10.0  # for a family to end after its oldest member
+
+
+@dataclass(frozen=True)
+class Family:
+    """A process and all that it started, which have ended.
+
+    Attributes:
+        seconds: from the start to the end of the first process.
+        peak_memory: most bytes that they were seen to have at once; memory that several processes
+            share is counted once (Linux's proportional set size).
+        left: names of those that did not end with the first; they have been killed.
+    """
+
+    seconds: float
+    peak_memory: int
+    left: tuple[str, ...]
 
 
 def measure(
@@ -69,6 +88,74 @@ def _follow(process: subprocess.Popen[bytes]) -> int:
         with suppress(subprocess.TimeoutExpired):
             process.wait(_POLL_SECONDS)
             return memory
+
+
+def measure_family(command: Sequence[str], folder: Path, *, name: str) -> Family:
+    """Run a command and watch over all processes that come of it; on Linux only.
+
+    Args:
+        command: the program and its arguments.
+        folder: where to run it.
+        name: what an error calls it.
+
+    Raises:
+        RunError: it failed.
+    """
+    start = time.perf_counter()
+    with tempfile.TemporaryFile() as errors:
+        with subprocess.Popen(  # noqa: S603, a command of this package
+            command,
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=errors,
+        ) as process:
+            try:
+                memory, members = _follow_family(process)
+            finally:
+                process.kill()
+        seconds = time.perf_counter() - start
+        left = _end(members)
+        if process.returncode:
+            raise RunError(f"the benchmark of {name} failed: {_reason(process, errors)}")
+    return Family(seconds, memory, left)
+
+
+def _follow_family(process: subprocess.Popen[bytes]) -> tuple[int, set[psutil.Process]]:
+    """Wait until a process has ended; the most memory of its family, and all of its members."""
+    memory, members = 0, set()
+    while True:
+        family = _list_family(process.pid)
+        members.update(family)
+        memory = max(memory, sum(map(_proportional_memory, family)))
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(_POLL_SECONDS)
+            return memory, members
+
+
+def _list_family(pid: int) -> list[psutil.Process]:
+    with suppress(psutil.Error):
+        first = psutil.Process(pid)
+        return [first, *first.children(recursive=True)]
+    return []
+
+
+def _proportional_memory(process: psutil.Process) -> int:
+    """Bytes that a process has in memory, shared ones in part; 0 if it has ended."""
+    with suppress(psutil.Error):
+        return int(process.memory_full_info().pss)
+    return 0
+
+
+def _end(members: set[psutil.Process]) -> tuple[str, ...]:
+    """Wait until processes have ended, kill those that don't, and name them."""
+    _, alive = psutil.wait_procs(members, timeout=_END_SECONDS)
+    left = []
+    for member in alive:
+        with suppress(psutil.Error):
+            left.append(member.name())
+            member.kill()
+    return tuple(left)
 
 
 def _last_line(file: IO[bytes]) -> str:

@@ -10,7 +10,7 @@ import io
 import random
 import re
 import textwrap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -190,24 +190,27 @@ class _Kind:
     lost: tuple[str, ...] = ()
 
 
-def make_example_class(course_folder: Path, num_students: int, *, seed: int) -> tuple[Student, ...]:
+def make_example_class(
+    course_folder: Path, num_students: int, *, seed: int, kinds: Sequence[str] | None = None
+) -> tuple[Student, ...]:
     """Let invented students hand in lesson 3, and write what is to be expected beside.
 
-    The first students show, in a fixed order, one kind of submission each: right, right in another
-    way, right in part, with the usual mistakes, not done, and broken or hostile in several ways.
-    The rest is drawn. It is safe to run their notebooks in the sandbox only: among them are an
-    endless loop and one that takes all memory.
+    The first students show one kind of submission each: right, right in another way, right in
+    part, with the usual mistakes, not done, and broken or hostile in several ways. The rest is
+    drawn. It is safe to run their notebooks in the sandbox only: among them are an endless loop,
+    a fork bomb and one that takes all memory.
 
     Args:
         course_folder: an nbgrader course with lesson 3 in its ``source/``.
         num_students: at least 1.
         seed: fixes what is drawn.
+        kinds: what the first students hand in; by default :data:`KINDS`, in this order.
 
     Returns:
         The students. ``example-class.csv`` in the course's folder holds the same.
 
     Raises:
-        ExampleClassError: there is no such course, or other submissions are in the way.
+        ExampleClassError: there is no such course or kind, or other submissions are in the way.
     """
     if num_students < 1:
         raise ExampleClassError(f"a class of {num_students} was asked for; it takes at least 1")
@@ -216,21 +219,17 @@ def make_example_class(course_folder: Path, num_students: int, *, seed: int) -> 
         raise ExampleClassError(
             f"{lesson} is not there; make the course with `course init-grading` first"
         )
-    generator = random.Random(seed)  # noqa: S311, nothing secret is drawn
-    kinds = [
-        _KINDS[number] if number < len(_KINDS) else _draw_kind(generator)
-        for number in range(num_students)
-    ]
+    handed_in = _choose_kinds(KINDS if kinds is None else kinds, num_students, seed=seed)
     points = _read_points(lesson)
     students = tuple(
-        _describe_student(number, kind, points) for number, kind in enumerate(kinds, start=1)
+        _describe_student(number, kind, points) for number, kind in enumerate(handed_in, start=1)
     )
     released, solutions = make_student_edition(lesson), _read_solutions(lesson)
     contents = {
         course_folder.joinpath(
             "submitted", student.student, ASSIGNMENT, kind.file_name.format(ASSIGNMENT)
         ): kind.encode(_solve(released, kind, solutions))
-        for student, kind in zip(students, kinds, strict=True)
+        for student, kind in zip(students, handed_in, strict=True)
     }
     contents[course_folder / TABLE] = _to_csv(students)
     try:
@@ -326,6 +325,19 @@ def _describe_student(number: int, kind: _Kind, points: Mapping[str, float]) -> 
     )
 
 
+def _choose_kinds(names: Sequence[str], num_students: int, *, seed: int) -> list[_Kind]:
+    """The kinds of these names, as many as there are students, and drawn ones for the rest."""
+    known = {kind.name: kind for kind in _KINDS}
+    if unknown := [name for name in names if name not in known]:
+        raise ExampleClassError(
+            f"there is no kind {', '.join(map(repr, unknown))} of submission; there are "
+            f"{', '.join(map(repr, known))}"
+        )
+    generator = random.Random(seed)  # noqa: S311, nothing secret is drawn
+    chosen = [known[name] for name in names[:num_students]]
+    return chosen + [_draw_kind(generator) for _ in range(num_students - len(chosen))]
+
+
 def _draw_kind(generator: random.Random) -> _Kind:
     """A mixture as classes hand it in, mostly right."""
     styles = {one: generator.choices(STYLES, weights=[5, 5, 3, 3, 1])[0] for one in EXERCISES}
@@ -412,6 +424,18 @@ for _ in range(256):
 _ENDLESS_OUTPUT = """\
 while True:
     print("step", step, "of", num_steps, "." * 10_000)"""
+_FORK_BOMB = """\
+import os
+
+while True:
+    try:
+        os.fork()
+    except OSError:
+        pass"""
+_GIGABYTE = """\
+for _ in range(1000):
+    print("." * 1_000_000)
+<own>"""
 _SLOW = """\
 import time
 
@@ -474,4 +498,17 @@ _KINDS = (
         bodies={"3.6": _ENDLESS_OUTPUT},
         lost=EXERCISES[5:],
     ),
+    _Kind(
+        "fork bomb",
+        "3.3 starts processes without end: what comes before it counts",
+        bodies={"3.3": _FORK_BOMB},
+        lost=EXERCISES[2:],
+    ),
+    _Kind(
+        "a gigabyte of output",
+        "3.7 prints a gigabyte: what comes before it counts",
+        bodies={"3.7": _GIGABYTE},
+        lost=EXERCISES[6:],
+    ),
 )
+KINDS = tuple(kind.name for kind in _KINDS)

@@ -1,4 +1,7 @@
-"""A measurement in a process of its own answers, fails with a reason, or ends with its parent."""
+"""A measurement in a process of its own answers, fails with a reason, or ends with its parent.
+
+A command's family is watched to its end, and none of it is left behind.
+"""
 
 import os
 import signal
@@ -9,7 +12,7 @@ import time
 import psutil
 import pytest
 
-from course_utils.bench.process import measure
+from course_utils.bench.process import measure, measure_family
 from course_utils.execution.lessons import RunError
 
 
@@ -55,3 +58,41 @@ def test_a_process_ends_with_its_parent():
     process.wait()
     _, alive = psutil.wait_procs(children, timeout=30)
     assert not alive
+
+
+FORK = """
+import os, time
+block = b"x" * 200_000_000
+if os.fork():
+    os.wait()
+else:
+    time.sleep(1)"""
+LEAVE = """
+import subprocess, sys, time
+subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
+time.sleep(1)"""
+
+
+def run_family(code, folder):
+    return measure_family([sys.executable, "-c", code], folder, name="an example")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="proportional set size is Linux's")
+def test_what_a_family_shares_is_counted_once(tmp_path):
+    family = run_family(FORK, tmp_path)
+    assert 200_000_000 < family.peak_memory < 300_000_000
+    assert family.seconds > 1
+    assert family.left == ()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="proportional set size is Linux's")
+def test_who_is_left_behind_is_named_and_killed(tmp_path, monkeypatch):
+    monkeypatch.setattr("course_utils.bench.process._END_SECONDS", 0.5)
+    (name,) = run_family(LEAVE, tmp_path).left
+    assert name.startswith("python")
+    assert not [one for one in psutil.process_iter(["cmdline"]) if "sleep(600)" in str(one.info)]
+
+
+def test_a_family_that_fails_has_a_reason_and_a_folder(tmp_path):
+    with pytest.raises(RunError, match=rf"the benchmark of an example failed: .*{tmp_path.name}"):
+        run_family("import os; raise SystemExit(os.getcwd())", tmp_path)

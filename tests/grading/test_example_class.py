@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 
 from course_utils.execution.lessons import find_lessons
 from course_utils.exercises.probes import PROBES, collect_answers
-from course_utils.grading import example_class
 from course_utils.grading.example_class import (
     ASSIGNMENT,
     EXERCISES,
+    KINDS,
     SOLUTIONS,
     TABLE,
     ExampleClassError,
@@ -28,8 +28,11 @@ from course_utils.grading.example_class import (
 from course_utils.grading.release import make_student_edition
 
 LESSON = find_lessons(Path(__file__).parents[2] / "notebooks")[2]
-NUM_KINDS = len(example_class._KINDS)
-HOSTILE = {"endless loop", "all memory", "endless output", "sys.exit"}
+NUM_KINDS = len(KINDS)
+HOSTILE = {
+    *("endless loop", "all memory", "endless output", "sys.exit"),
+    *("fork bomb", "a gigabyte of output"),
+}
 UNREADABLE = {"cut off"}
 INCOMPLETE = {"syntax error", "deleted check", "lost metadata"}
 
@@ -154,6 +157,16 @@ def test_the_first_dozen_shows_one_kind_each_in_a_fixed_order(course):
     assert {one.max_score for one in students} == {11}
 
 
+def test_kinds_can_be_chosen_and_the_rest_is_drawn(course):
+    students = make_example_class(course, 4, seed=0, kinds=["fork bomb", "right", "fork bomb"])
+    assert [one.kind for one in students] == ["fork bomb", "right", "fork bomb", "mixed"]
+    assert [one.expected_score for one in students[:3]] == [2, 11, 2]
+    assert "fork()" in solution_sources(handed_in(course, students[2]))["3.3"]
+    assert "fork()" not in solution_sources(handed_in(course, students[1]))["3.3"]
+    with pytest.raises(ExampleClassError, match=r"no kind 'polite' of .* 'right', 'another way'"):
+        make_example_class(course, 1, seed=0, kinds=["polite"])
+
+
 def test_what_is_handed_in_deserves_what_is_expected(course):
     """Found by running the functions themselves, where that is safe."""
     points = {"3.1": 1, "3.2": 1, "3.3": 1, "3.4": 2, "3.5": 2, "3.6": 2, "3.7": 2}
@@ -202,6 +215,8 @@ def test_broken_submissions_are_broken_as_described(course):
     assert "while" in solution_sources(paths["endless loop"])["3.4"]
     assert "2**26" in solution_sources(paths["all memory"])["3.5"]
     assert "while True" in solution_sources(paths["endless output"])["3.6"]
+    assert "fork()" in solution_sources(paths["fork bomb"])["3.3"]
+    assert "range(1000)" in solution_sources(paths["a gigabyte of output"])["3.7"]
     assert "sleep" in solution_sources(paths["slow"])["3.4"]
     for kind, notebook in notebooks.items():
         if kind != "old format":

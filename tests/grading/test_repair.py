@@ -19,6 +19,8 @@ from course_utils.grading.repair import (
     repair,
 )
 
+from .mutations import DAMAGE, DEPTHS, HARMFUL, HARMLESS, lose_ids, mutate, nest, write
+
 LESSON = Path(__file__).parents[2] / "notebooks" / "03_training.ipynb"
 NAME = "03_training.ipynb"
 MAX_MESSAGE = 300
@@ -586,10 +588,6 @@ def test_characters_that_no_file_can_hold_are_replaced(character):
 # What is no notebook
 
 
-def nest(text, depth):
-    return text * depth + {"[": "]", '{"a":': "}"}[text] * depth
-
-
 def with_cell(**changes):
     cell = {"cell_type": "code", "source": "x", "metadata": {}, "outputs": []} | changes
     return json.dumps({"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": [cell]})
@@ -693,152 +691,21 @@ def test_a_cell_that_python_cannot_parse_costs_nothing_else(source):
 
 # Properties
 
-PLACES = st.integers(0, len(STUDENT["cells"]) - 1)
-TAGS = st.sampled_from(["parameters", "skip-execution", "nbval-skip", "raises-exception"])
-FLAGS = st.sampled_from(["grade", "locked", "solution", "task", "points", "schema_version"])
-ODD = st.one_of(
-    st.none(),
-    st.booleans(),
-    st.integers(),
-    st.floats(),
-    st.text(max_size=5),
-    st.sampled_from(["\0", "\ud800", "DEEP", [], {}, [[1], {"a": []}], 10**400]),
-    st.dictionaries(st.text(max_size=3), st.integers(), max_size=2),
-)
-
-
-def at(notebook, place):
-    return notebook["cells"][place % len(notebook["cells"])]
-
-
-def move(notebook, start, end):
-    cells = notebook["cells"]
-    cells.insert(end, cells.pop(start % len(cells)))
-
-
-def duplicate(notebook, start, end):
-    notebook["cells"].insert(end, copy.deepcopy(at(notebook, start)))
-
-
-def delete(notebook, place):
-    if len(notebook["cells"]) > 1:
-        notebook["cells"].remove(at(notebook, place))
-
-
-def change_tags(notebook, place, tags):
-    at(notebook, place)["metadata"] |= {"tags": tags}
-
-
-def change_flag(notebook, place, flag, value):
-    at(notebook, place)["metadata"].setdefault("nbgrader", {})[flag] = value
-
-
-def change_type(notebook, place, kind):
-    at(notebook, place)["cell_type"] = kind
-
-
-def lose_metadata(notebook, place):
-    at(notebook, place)["metadata"] = {}
-
-
-def lose_ids(notebook, minor):
-    notebook["nbformat_minor"] = minor
-    for cell in notebook["cells"]:
-        cell.pop("id", None)
-
-
-def change_grade_id(notebook, place, name):
-    at(notebook, place)["metadata"].setdefault("nbgrader", {})["grade_id"] = name
-
-
-def change_source(notebook, place, source):
-    at(notebook, place)["source"] = source
-
-
-def change_field(notebook, place, name, value):
-    at(notebook, place)[name] = value
-
-
-def change_top(notebook, name, value):
-    notebook[name] = value
-
-
-def step(function, *strategies):
-    return st.tuples(st.just(function), *strategies)
-
-
-# What leaves every answer recognisable.
-HARMLESS = st.one_of(
-    step(move, PLACES, PLACES),
-    step(change_tags, PLACES, st.lists(TAGS, max_size=2)),
-    step(change_flag, PLACES, FLAGS, st.one_of(st.booleans(), st.integers(0, 9))),
-    step(change_type, PLACES, st.sampled_from(["code", "markdown", "raw"])),
-    step(lose_metadata, PLACES),
-)
-HARMFUL = st.one_of(
-    HARMLESS,
-    step(delete, PLACES),
-    step(duplicate, PLACES, PLACES),
-    step(lose_ids, st.integers(0, 4)),
-    step(change_grade_id, PLACES, st.sampled_from([*GRADE_IDS, "", " ", "other"])),
-    step(change_source, PLACES, st.one_of(st.text(), st.just("def step(a):\n  return 1"), ODD)),
-    step(
-        change_field,
-        PLACES,
-        st.sampled_from(["cell_type", "source", "metadata", "id", "outputs", "execution_count"]),
-        ODD,
-    ),
-    step(change_top, st.sampled_from(["cells", "metadata", "nbformat", "nbformat_minor"]), ODD),
-)
-
-
-def mutate(steps):
-    notebook = make_submission()
-    for function, *arguments in steps:
-        try:
-            function(notebook, *arguments)
-        except (TypeError, KeyError, AttributeError, ZeroDivisionError):
-            continue  # an earlier step left nothing that this one could change
-    return notebook
-
 
 @settings(max_examples=100)
 @given(st.lists(HARMLESS, max_size=12))
 def test_every_answer_survives_what_leaves_it_recognisable(steps):
-    repaired = repair_notebook(mutate(steps))
+    repaired = repair_notebook(mutate(make_submission(), steps))
     check_invariants(repaired)
     assert len(repaired.notebook.cells) == len(SOURCE.cells)
     for name in SOLUTION_IDS:
         assert find(repaired.notebook, name).source == answer_for(name)
 
 
-def truncate(content, place, _):
-    return content[: place % len(content)]
-
-
-def insert(content, place, added):
-    return content[: place % len(content)] + added + content[place % len(content) :]
-
-
-def overwrite(content, place, added):
-    return content[: place % len(content)] + added + content[place % len(content) + len(added) :]
-
-
-DAMAGE = st.tuples(
-    st.sampled_from([truncate, insert, overwrite]),
-    st.integers(0, 10**6),
-    st.one_of(st.binary(max_size=8), st.sampled_from([b"\0", b"\xff\xfe", b"[" * 2000, b'"'])),
-)
-
-
 @settings(max_examples=300)
-@given(
-    st.lists(HARMFUL, max_size=8), st.lists(DAMAGE, max_size=2), st.sampled_from([3, 900, 10**5])
-)
+@given(st.lists(HARMFUL, max_size=8), st.lists(DAMAGE, max_size=2), DEPTHS)
 def test_whatever_is_handed_in_gives_a_sound_notebook_or_a_refusal(steps, damage, depth):
-    content = json.dumps(mutate(steps)).replace('"DEEP"', nest("[", depth)).encode()
-    for function, *arguments in damage:
-        content = function(content, *arguments) if content else content
+    content = write(mutate(make_submission(), steps), depth=depth, damage=damage)
     try:
         repaired = repair(SOURCE, content)
     except SubmissionError as refused:

@@ -1,10 +1,7 @@
 """The class at a glance: for none, one and five hundred learners, and names from outside."""
 
-import base64
 import re
-import xml.etree.ElementTree as ET
 from dataclasses import replace
-from html.parser import HTMLParser
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -12,6 +9,8 @@ from hypothesis import strategies as st
 
 from course_utils.grading.report import report, summarise_exercises
 from course_utils.grading.results import AnswerResult, CheckResult, Ending, Judgement, Repair
+
+from .pages import Page, assert_harmless
 
 HOSTILE = '<script>alert("&")</script>\u202e'
 ESCAPED = '<script>alert("&")</script>\\u202e'  # as a reader sees it
@@ -52,54 +51,6 @@ def make_judgement(student, *checks, ending="finished", **changes):
         "",
     )
     return replace(judgement, **changes)
-
-
-class Page(HTMLParser):
-    """Collects a page's tables, by caption, its pictures, its tags and its text."""
-
-    def __init__(self, path):
-        super().__init__()
-        self.tables, self.pictures, self.tags, self.text = {}, [], [], ""
-        self._caption, self._cell = None, None
-        self.feed(path.read_text(encoding="utf-8"))
-
-    def handle_starttag(self, tag, attributes):
-        self.tags.append((tag, dict(attributes)))
-        if tag == "img":
-            self.pictures.append(dict(attributes))
-        elif tag in ("caption", "th", "td"):
-            self._cell = ""
-        elif tag == "tr":
-            self.tables[self._caption].append([])
-
-    def handle_data(self, data):
-        self.text += data
-        if self._cell is not None:
-            self._cell += data
-
-    def handle_endtag(self, tag):
-        if tag == "caption":
-            self._caption = self._cell
-            self.tables[self._caption] = []
-        elif tag in ("th", "td"):
-            self.tables[self._caption][-1].append(self._cell)
-        if tag in ("caption", "th", "td"):
-            self._cell = None
-
-
-def assert_harmless(page):
-    assert not {"script", "link", "iframe", "svg", "object"} & {tag for tag, _ in page.tags}
-    for tag, attributes in page.tags:
-        assert not [name for name in attributes if name.startswith("on")]
-        assert "href" not in attributes
-        assert tag == "img" or "src" not in attributes
-    policy = next(one for _, one in page.tags if one.get("http-equiv"))
-    assert policy["content"].startswith("default-src 'none'; ")
-    for picture in page.pictures:
-        assert picture["alt"]
-        kind, _, content = picture["src"].partition(";base64,")
-        assert kind == "data:image/svg+xml"
-        ET.fromstring(base64.b64decode(content))
 
 
 def test_no_submissions_make_a_page_that_says_so(tmp_path):
