@@ -70,8 +70,8 @@ RECIPES = {
     "classic": Recipe("classic"),
     "fast": _FAST,
     "quick": _FAST,
-    "good": replace(_FAST, name="good", epochs=7),
-    "best": replace(_FAST, name="best", epochs=16, shift=4, cut_out=8),
+    "good": replace(_FAST, name="good", learning_rate=0.05, epochs=6),
+    "best": replace(_FAST, name="best", learning_rate=0.05, epochs=16, shift=4, cut_out=8),
 }
 
 
