@@ -232,11 +232,11 @@ class JudgedCell(IPyNbCell):
                 take_message(message, report, mime_type=answers_type)
             if not awaited:
                 return
-        raise EndedError("timed_out", self._describe_timeout())
+        raise EndedError("timed_out", self._describe_timeout(deadline))
 
-    def _describe_timeout(self) -> str:
+    def _describe_timeout(self, deadline: float) -> str:
         limits = self.parent.limits
-        if self.parent.kernel.now() >= self.parent.deadline:
+        if deadline == self.parent.deadline:
             return f"the notebook took more than {limits.notebook_seconds:g} s"
         return f"timed out after {limits.cell_seconds:g} s"
 
