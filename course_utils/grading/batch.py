@@ -9,8 +9,8 @@ import logging
 import secrets
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from math import isclose
 from multiprocessing import active_children
@@ -196,6 +196,7 @@ def grade(
                 if scheduler
                 else _start_workers(
                     num_workers or count_workers(sandbox or Limits(), len(plan.pending)),
+                    fork_server=_choose_fork_server(kernel, plan.sources.values()),
                     temporary=temporary,
                     log=course.folder / FOLDER / "workers.log",
                 )
@@ -397,15 +398,35 @@ class _Pool:
         raise BatchError("the workers are gone; call again to go on")
 
 
+def _choose_fork_server(
+    kernel: str, sources: Iterable[str]
+) -> AbstractContextManager[dict[str, str]]:
+    """A server that forks sandboxed kernels with what the instructor's notebooks import."""
+    from course_utils.grading.fork_server import find_imports, start_fork_server
+    from course_utils.grading.sandbox import KERNEL_NAME
+
+    if kernel != KERNEL_NAME:
+        return nullcontext({})
+    modules = [name for source in sources for name in find_imports(source)]
+    return start_fork_server(modules, variables=_ONE_THREAD)
+
+
 @contextmanager
-def _start_workers(num_workers: int, *, temporary: Path, log: Path) -> Iterator[_Pool]:
+def _start_workers(
+    num_workers: int,
+    *,
+    fork_server: AbstractContextManager[dict[str, str]],
+    temporary: Path,
+    log: Path,
+) -> Iterator[_Pool]:
     """Start workers on this computer, one process each, which die with this one."""
     import dask
     from distributed import Client, LocalCluster
 
     log.unlink(missing_ok=True)
     environment = {**_ONE_THREAD, "TMPDIR": str(temporary), LOG_VARIABLE: str(log)}
-    with dask.config.set(_DASK | {"temporary-directory": str(temporary)}):
+    folders = {"temporary-directory": str(temporary)}
+    with fork_server as variables, dask.config.set(_DASK | folders):
         with warnings.catch_warnings(action="ignore"):  # that another program uses Dask's port
             cluster = LocalCluster(
                 n_workers=0,
@@ -415,7 +436,7 @@ def _start_workers(num_workers: int, *, temporary: Path, log: Path) -> Iterator[
                 security=True,
                 dashboard_address=None,
                 local_directory=str(temporary),
-                env=environment,
+                env=environment | variables,
                 silence_logs=logging.CRITICAL,
             )
         client = Client(cluster)

@@ -21,11 +21,12 @@ from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import psutil
 
 from course_utils.execution.files import write_text
+from course_utils.grading.forked_kernel import Order, connect, order_kernel
 from course_utils.grading.system_calls import make_filter
 
 OUT_OF_MEMORY = "out of memory"
@@ -43,7 +44,8 @@ _ADDRESSES = 64 * 2**30  # bytes; more would let page tables grow, which nobody 
 _CPU_GRACE = 10  # seconds for the guard to notice first
 _INODE = 1024  # bytes of the computer's memory that an empty file takes
 _TICKS = os.sysconf("SC_CLK_TCK")
-_PROGRAM = "2"  # process id, in the sandbox, of its program; bubblewrap has 1
+_PROGRAM = 2  # process id, in the sandbox, of what bubblewrap starts; bubblewrap has 1
+_KEEPER = "cat"  # what it starts where the program is forked: keeps the sandbox until a pipe ends
 
 
 class SandboxError(Exception):
@@ -90,6 +92,7 @@ class Usage:
             the computer being busy.
         violation: the limit that it went over and was killed for; None if there is none.
         last_words: end of what it wrote to standard output and error outside of any cell.
+        forked: whether its program came from a fork server.
     """
 
     peak_memory: int = 0
@@ -97,6 +100,7 @@ class Usage:
     waiting_seconds: float = 0.0
     violation: str | None = None
     last_words: str = ""
+    forked: bool = False
 
 
 @dataclass(frozen=True)
@@ -112,6 +116,8 @@ class Plan:
         sockets: the one of them where nothing but sockets may lie.
         link: symbolic link that is to lead from here to ``sockets``.
         status: file to which its usage is written when it has ended.
+        fork_server: path of the socket of one that can fork a kernel instead of the command.
+        order: what to order from it.
     """
 
     program: str
@@ -122,6 +128,8 @@ class Plan:
     sockets: str
     link: Path
     status: Path | None
+    fork_server: str
+    order: Order
 
 
 @dataclass(frozen=True)
@@ -157,6 +165,8 @@ class Guard(threading.Thread):
         self._init = 0  # process id of the sandbox's first process; 0 while there is none
         self._init_handle = -1  # its file descriptor, which cannot come to mean another process
         self._init_lock = threading.Lock()
+        self._program = _PROGRAM
+        self._forked_handle = -1  # file descriptor of a forked program
 
     @property
     def usage(self) -> Usage:
@@ -171,9 +181,11 @@ class Guard(threading.Thread):
             if number == signal.SIGKILL:
                 signal.pidfd_send_signal(self._init_handle, number)
                 return
+            if self._forked_handle >= 0:
+                signal.pidfd_send_signal(self._forked_handle, number)
+                return
             for child in psutil.Process(self._init).children():
-                status = Path(f"/proc/{child.pid}/status").read_text()
-                if re.search(rf"^NSpid:.*\t{_PROGRAM}$", status, re.MULTILINE):
+                if _read_inner_pid(child.pid) == self._program:
                     child.send_signal(number)
 
     def run(self) -> None:
@@ -204,6 +216,36 @@ class Guard(threading.Thread):
                     write_text(self._plan.status, json.dumps(asdict(self.usage), indent=2) + "\n")
 
     def _start(self, output_end: IO[bytes]) -> subprocess.Popen[bytes]:
+        if self._plan.fork_server:
+            with suppress(SandboxError, OSError):
+                return self._start_forked(output_end)
+        return self._start_sandbox(self._plan.command, subprocess.DEVNULL, output_end)
+
+    def _start_forked(self, output_end: IO[bytes]) -> subprocess.Popen[bytes]:
+        """Start a sandbox that keeps until its pipe ends, and have a kernel forked into it."""
+        connection = connect(self._plan.fork_server)
+        if connection is None:
+            raise SandboxError("the fork server is gone")
+        with connection, ExitStack() as stack:
+            pipe, pipe_end = _make_pipe(stack)
+            process = self._start_sandbox([_KEEPER], pipe, output_end)
+            try:
+                self._wait_until_it_keeps()
+                files = [self._init_handle, output_end.fileno(), pipe_end.fileno()]
+                pid = order_kernel(connection, self._plan.order, files=files)
+                self._forked_handle = os.pidfd_open(pid)
+                self._program = _read_inner_pid(pid)
+                _set_limits(pid, self._plan.limits)
+                signal.pidfd_send_signal(self._forked_handle, signal.SIGCONT)
+            except BaseException:
+                self._give_up(process)
+                raise
+            self._usage = replace(self._usage, forked=True)
+            return process
+
+    def _start_sandbox(
+        self, command: Sequence[str], input_file: Any, output_end: IO[bytes]
+    ) -> subprocess.Popen[bytes]:
         with ExitStack() as stack:
             info, info_end = _make_pipe(stack)
             go, go_end = _make_pipe(stack)
@@ -217,9 +259,9 @@ class Guard(threading.Thread):
                 files["--seccomp"] = _make_readable(refused, stack)
             flags = [word for name, file in files.items() for word in (name, str(file.fileno()))]
             process = subprocess.Popen(  # noqa: S603
-                [self._plan.program, *flags, "--", *self._plan.command],
+                [self._plan.program, *flags, "--", *command],
                 env={},  # it can be read in the sandbox
-                stdin=subprocess.DEVNULL,
+                stdin=input_file,
                 stdout=output_end,
                 stderr=output_end,
                 cwd="/",
@@ -235,11 +277,14 @@ class Guard(threading.Thread):
                 go_end.write(b"!")
                 self._wait_until_it_stands()
             except BaseException:
-                process.kill()
-                process.wait()
-                self._forget_init()
+                self._give_up(process)
                 raise
             return process
+
+    def _give_up(self, process: subprocess.Popen[bytes]) -> None:
+        process.kill()
+        process.wait()
+        self._forget_init()
 
     def _make_link(self) -> None:
         made = self._plan.link.with_name(".link")
@@ -252,6 +297,14 @@ class Guard(threading.Thread):
             if self._has_ended(wait=0.005) or time.monotonic() > deadline:
                 raise SandboxError("it did not start")
 
+    def _wait_until_it_keeps(self) -> None:
+        """Wait until bubblewrap has started the keeper, for which it changes namespaces again."""
+        deadline = time.monotonic() + _START_SECONDS
+        command = Path(self._look_into(f"/proc/{_PROGRAM}/cmdline"))
+        while _read_command(command) != _KEEPER:
+            if self._has_ended(wait=0.005) or time.monotonic() > deadline:
+                raise SandboxError("its keeper did not start")
+
     def _look_into(self, path: str) -> str:
         """Where a path in the sandbox is found from outside."""
         return f"/proc/{self._init}/root{path}"
@@ -263,9 +316,11 @@ class Guard(threading.Thread):
 
     def _forget_init(self) -> None:
         with self._init_lock:
-            if self._init_handle >= 0:
-                os.close(self._init_handle)
+            for handle in (self._init_handle, self._forked_handle):
+                if handle >= 0:
+                    os.close(handle)
             self._init, self._init_handle = 0, -1
+            self._program, self._forked_handle = _PROGRAM, -1
 
     def _watch(self, output: IO[bytes]) -> None:
         while not self._has_ended(wait=_POLL_SECONDS):
@@ -309,7 +364,7 @@ class Guard(threading.Thread):
             memory=libraries + files + sum(process.memory for process in processes),
             num_processes=sum(process.num_threads for process in processes),
             cpu_seconds=round(sum(process.cpu_seconds for process in processes), 2),
-            waiting_seconds=_read_waiting_seconds(Path(proc, _PROGRAM)),
+            waiting_seconds=_read_waiting_seconds(Path(proc, str(self._program))),
         )
 
     def _has_strange_files(self) -> bool:
@@ -356,6 +411,20 @@ def _read_pid(info: IO[bytes]) -> int:
             raise SandboxError("it ended at once")
         said += read
     return int(found[1])
+
+
+def _read_inner_pid(pid: int) -> int:
+    """Read which process id a process has in its sandbox."""
+    status = Path(f"/proc/{pid}/status").read_text(errors="replace")
+    found = re.search(r"^NSpid:.*\t(\d+)$", status, re.MULTILINE)
+    return int(found[1]) if found else 0
+
+
+def _read_command(path: Path) -> str:
+    """Read a process's program as it was called; empty while it cannot be."""
+    with suppress(OSError):
+        return path.read_bytes().partition(b"\0")[0].decode(errors="replace")
+    return ""
 
 
 def _set_limits(pid: int, limits: Limits) -> None:

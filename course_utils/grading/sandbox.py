@@ -12,7 +12,9 @@ that a kernel is started with say more:
 - ``COURSE_SANDBOX_LIMITS``: those of the :class:`Limits` that differ from the kernel
   specification's, as JSON, such as ``{"memory": 1000000000}``;
 - ``COURSE_SANDBOX_STATUS``: a file to which the :class:`Usage` is written, as JSON, when the kernel
-  has ended.
+  has ended;
+- ``COURSE_SANDBOX_FORK_SERVER``: the socket of a :mod:`~course_utils.grading.fork_server`, from
+  which the kernel is forked if that can be.
 
 The bytes of output are for the client to limit, before it starts the kernel:
 ``manager.context.sockopts[zmq.MAXMSGSIZE]`` bounds a message, ``[zmq.RCVHWM]`` their number.
@@ -42,19 +44,25 @@ from traitlets import Dict
 import course_utils
 from course_utils import backend
 from course_utils.execution.files import write_text
+from course_utils.grading.forked_kernel import Order
 from course_utils.grading.guard import Guard, Limits, Plan, SandboxError, Usage
+from course_utils.grading.system_calls import make_filter
 
 __all__ = [
+    "FORK_SERVER",
     "KERNEL_NAME",
     "WORK",
     "Limits",
     "SandboxError",
     "SandboxProvisioner",
     "Usage",
+    "make_environment",
+    "make_folder",
     "unavailable",
 ]
 
 KERNEL_NAME = "course-sandbox"
+FORK_SERVER = "COURSE_SANDBOX_FORK_SERVER"
 
 WORK = "/sandbox/work"
 _HOME = "/sandbox/home"
@@ -152,7 +160,7 @@ class SandboxProvisioner(LocalProvisioner):
         if reason := unavailable():
             raise SandboxError(reason)
         if self._folder is None:
-            self._folder = _make_folder()
+            self._folder = make_folder()
         self.parent.cache_ports = False
         self.parent.transport = "ipc"
         self.parent.ip = str(Path(self._folder.name, _LINK, _CHANNEL))
@@ -190,17 +198,22 @@ class SandboxProvisioner(LocalProvisioner):
             *("--ro-bind", str(folder / "connection.json"), _CONNECTION_FILE),
             *("--remount-ro", "/", "--chdir", WORK),
         ]
-        for name, value in _environment(environment).items():
+        variables = make_environment(environment)
+        for name, value in variables.items():
             options += ("--setenv", name, value)
+        command = [word.replace(connection, _CONNECTION_FILE) for word in command]
+        is_known = command[1:3] == ["-m", "ipykernel_launcher"]
         return Plan(
             program=shutil.which("bwrap") or "bwrap",
             options=options,
-            command=[word.replace(connection, _CONNECTION_FILE) for word in command],
+            command=command,
             limits=limits,
             folders=(*_FOLDERS, sockets),
             sockets=sockets,
             link=folder / _LINK,
             status=Path(status) if status else None,
+            fork_server=environment.get(FORK_SERVER, "") if is_known else "",
+            order=Order(command[3:], variables, WORK, make_filter().hex()),
         )
 
     async def send_signal(self, signum: int) -> None:
@@ -227,8 +240,8 @@ class SandboxProvisioner(LocalProvisioner):
         return None
 
 
-def _make_folder() -> tempfile.TemporaryDirectory[str]:
-    """Make a folder of this process for the link to a sandbox; remove those of dead processes.
+def make_folder() -> tempfile.TemporaryDirectory[str]:
+    """Make a folder of this process for sockets; remove those of dead processes.
 
     Raises:
         SandboxError: the folder of temporary files is another user's, or its name is too long.
@@ -304,7 +317,8 @@ def _python_folders() -> list[Path]:
     return chosen
 
 
-def _environment(given: Mapping[str, str]) -> dict[str, str]:
+def make_environment(given: Mapping[str, str]) -> dict[str, str]:
+    """Make the variables of a sandbox: a few of those that are given, and its own."""
     return {name: given[name] for name in _PASSED_ON if name in given} | {
         "HOME": _HOME,
         "USER": "learner",

@@ -29,9 +29,11 @@ from course_utils.grading.gradebook import GradebookError, read_course, read_sco
 from course_utils.grading.guard import Limits
 from course_utils.grading.judge import Execution, JudgeError
 from course_utils.grading.results import Ending
+from course_utils.grading.sandbox import unavailable
 from course_utils.grading.store import StoreError, hold_lock, read_graded
 
 WRONG = "def step(weight, gradient, learning_rate):\n    return weight"
+RIGHT = "def step(weight, gradient, learning_rate):\n    return weight - learning_rate * gradient"
 # The kernel is started by a judge, and that by a worker, which this kills.
 KILLER = """\
 import psutil
@@ -181,6 +183,17 @@ def test_a_batch_grades_each_submission_and_a_bad_one_costs_only_itself(course_f
     assert listening == {"127.0.0.1"}
     left = [" ".join(child.cmdline()) for child in psutil.Process().children(recursive=True)]
     assert not any("spawn_main" in line or "ipykernel" in line for line in left)
+
+
+@pytest.mark.skipif(unavailable() is not None, reason=str(unavailable()))
+def test_sandboxed_kernels_have_what_the_instructor_imports(course_folder, submit):
+    source = course_folder / "source" / "demo" / "demo.ipynb"
+    source.write_text(source.read_text().replace("    return", "    import colorsys\\n    return"))
+    submit("ada", "import sys\nassert 'colorsys' in sys.modules\n" + RIGHT)
+    submit("bob", "import sys\nassert 'colorsys' not in sys.modules\n" + RIGHT)
+    result = grade(course_folder, "demo", num_workers=2)
+    scores = {judgement.student: judgement.score for judgement in result.graded}
+    assert scores == {"ada": 2.0, "bob": 0.0}
 
 
 def test_only_what_changed_is_graded_again(course_folder, submit, quick_judge):

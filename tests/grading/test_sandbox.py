@@ -1,4 +1,4 @@
-"""Real kernels in real sandboxes."""
+"""Real kernels in real sandboxes, started there or forked into them."""
 
 import contextlib
 import json
@@ -22,6 +22,7 @@ from jupyter_client.manager import KernelManager
 
 import course_utils
 from course_utils.grading import guard, sandbox
+from course_utils.grading.fork_server import start_fork_server
 from course_utils.grading.sandbox import Limits, SandboxError
 
 ROOT = Path(__file__).parents[2]
@@ -34,13 +35,14 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="sandboxes are L
 class Kernel:
     """A sandboxed kernel and a client of it."""
 
-    def __init__(self, *, status=None, **limits):
+    def __init__(self, *, status=None, variables=None, **limits):
         self.manager = KernelManager(kernel_name=sandbox.KERNEL_NAME)
         environment = os.environ | {
             "SECRET": SECRET,
             "TF_VAR_password": SECRET,
             "COURSE_GRADING_SEED": "1234",
             "COURSE_SANDBOX_LIMITS": json.dumps(limits),
+            **(variables or {}),
         }
         if status:
             environment["COURSE_SANDBOX_STATUS"] = str(status)
@@ -78,8 +80,13 @@ class Kernel:
         assert wait_for_end(processes) == []
 
     def processes(self):
-        with contextlib.suppress(psutil.Error):
-            return {self.bubblewrap, *self.bubblewrap.children(recursive=True)}
+        """Those of the sandbox, with bubblewrap and, for a forked kernel, its parent."""
+        with contextlib.suppress(psutil.Error, IndexError):
+            (first,) = self.bubblewrap.children()
+            namespace = find_namespace(first)
+            inside = {one for one in psutil.process_iter() if find_namespace(one) == namespace}
+            parents = {one.parent() for one in inside} - {None, psutil.Process()}
+            return {self.bubblewrap, *inside, *parents}
         return set()
 
     def stop(self):
@@ -87,11 +94,32 @@ class Kernel:
         self.manager.shutdown_kernel(now=True)
 
 
+@pytest.fixture(scope="module", params=["started", "forked"])
+def variables(request):
+    """Variables for a kernel that is started in its sandbox, and for one that is forked."""
+    if request.param == "started":
+        yield {}
+    else:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("SECRET", SECRET)
+            with start_fork_server(["numpy", "matplotlib.pyplot", "no_such_module"]) as variables:
+                yield variables
+
+
 @pytest.fixture(scope="module")
-def kernel():
-    kernel = Kernel(file_size=8_000_000, folder_size=20_000_000, open_files=200)
+def kernel(variables):
+    kernel = Kernel(
+        file_size=8_000_000, folder_size=20_000_000, open_files=200, variables=variables
+    )
+    assert kernel.provisioner.usage.forked == bool(variables)
     yield kernel
     kernel.stop()
+
+
+def find_namespace(process):
+    with contextlib.suppress(OSError):
+        return str(Path(f"/proc/{process.pid}/ns/pid").readlink())
+    return ""
 
 
 def wait_for_end(processes):
@@ -104,13 +132,13 @@ def own_folders():
 
 
 @pytest.fixture
-def make_kernel():
+def make_kernel(variables):
     """Make kernels, and see that nothing is left of them."""
     before = own_folders()
     made = []
 
     def make(**limits):
-        made.append(Kernel(**limits))
+        made.append(Kernel(variables=variables, **limits))
         return made[-1]
 
     yield make
@@ -179,9 +207,9 @@ def test_it_sees_no_process_outside(kernel):
         for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
             print(path.read_bytes())
     """)
-    assert "ipykernel_launcher" in found
+    assert "ipykernel_launcher" in found or "forked_kernel" in found
     assert "pytest" not in found
-    assert len(found.splitlines()) == 2
+    assert len(found.splitlines()) == (2 if "ipykernel_launcher" in found else 3)
     assert kernel.run(f"import os; os.kill({os.getpid()}, 0)").startswith("!ProcessLookupError")
 
 
@@ -254,6 +282,34 @@ def test_the_system_cannot_be_written(kernel, folder):
     found = kernel.run(f"open({folder + '/planted'!r}, 'w')")
     assert re.match(r"!(OSError: \[Errno 30\]|PermissionError|FileNotFoundError)", found)
     assert not Path(folder, "planted").exists()
+
+
+def test_the_program_that_it_runs_cannot_be_written(kernel):
+    # Not even once it runs no more; until then Linux itself refuses.
+    found = kernel.run("""
+        import fcntl, os
+        with open("/proc/self/exe", "rb") as program:
+            if os.fstatvfs(program.fileno()).f_flag & os.ST_RDONLY:
+                print("read-only")
+            elif fcntl.fcntl(program, fcntl.F_GET_SEALS) & fcntl.F_SEAL_WRITE:
+                print("sealed")
+    """)
+    assert found in ("read-only", "sealed")
+
+
+def test_it_holds_no_files_of_others(kernel):
+    found = kernel.run("""
+        import os
+        for number in os.listdir("/proc/self/fd"):
+            try:
+                print(os.readlink(f"/proc/self/fd/{number}"))
+            except FileNotFoundError:
+                pass
+    """)
+    files = {path for path in found.splitlines() if path.startswith("/")}
+    own = ("/dev/null", "/proc/", "/sandbox/home/")
+    assert files
+    assert [path for path in files if not path.startswith(own)] == []
 
 
 def test_the_settings_of_linux_cannot_be_written(kernel):
@@ -472,7 +528,7 @@ def test_it_dies_with_a_killed_grader_and_what_that_left_is_removed():
         grader.send_signal(signal.SIGKILL)
     assert wait_for_end(processes) == []
     assert list(FOLDERS.glob(f"{grader.pid}-*"))
-    sandbox._make_folder().cleanup()
+    sandbox.make_folder().cleanup()
     assert not list(FOLDERS.glob(f"{grader.pid}-*"))
 
 

@@ -1,0 +1,35 @@
+"""What a fork server cannot do is an error of whoever asked."""
+
+import os
+import socket
+import sys
+
+import pytest
+
+from course_utils.grading.fork_server import start_fork_server
+from course_utils.grading.forked_kernel import Order, connect, order_kernel
+from course_utils.grading.sandbox import FORK_SERVER
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="sandboxes are Linux's")
+
+
+def test_nobody_to_connect_to_is_none(tmp_path):
+    assert connect(str(tmp_path / "none")) is None
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "silent"))
+    assert connect(str(tmp_path / "silent")) is None
+
+
+def test_where_there_is_no_sandbox_no_kernel_is_forked():
+    order = Order(["-f", "connection.json"], {"LONG": "x" * 100_000}, "/", "")
+    reader, writer = os.pipe()
+    here = os.pidfd_open(os.getpid())
+    try:
+        with start_fork_server([]) as variables:
+            for _ in range(2):
+                connection = connect(variables[FORK_SERVER])
+                with connection, pytest.raises(OSError, match="setns: Invalid argument"):
+                    order_kernel(connection, order, files=[here, writer, writer])
+    finally:
+        for file in (reader, writer, here):
+            os.close(file)
