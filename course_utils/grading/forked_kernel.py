@@ -104,11 +104,14 @@ def connect(path: str) -> socket.socket | None:
 def serve(listener: socket.socket, modules: Sequence[str]) -> None:
     """Import modules, then fork a kernel for whoever connects, until standard input ends.
 
-    A module that cannot be imported is left to the kernels, where its error is seen.
+    A module that cannot be imported is left to the kernels, where its error is seen. Where one
+    makes memory that the kernels would share with each other, none is forked.
     """
     for name in ("ipykernel.kernelapp", "ipykernel.ipkernel", *modules):
         with suppress(Exception):
             import_module(name)
+    if _shares_memory():
+        return
     gc.collect()
     gc.freeze()
     signal.signal(signal.SIGCHLD, _reap)
@@ -122,6 +125,12 @@ def serve(listener: socket.socket, modules: Sequence[str]) -> None:
         with connection:
             if os.fork() == 0:
                 _leave(_take_order, connection)
+
+
+def _shares_memory() -> bool:
+    """Tell whether there is memory that a forked process could write for this one to read."""
+    with open("/proc/self/smaps", encoding="utf-8", errors="replace") as lines:  # noqa: PTH123
+        return any("sh" in line.split() for line in lines if line.startswith("VmFlags:"))
 
 
 def _reap(*_: object) -> None:
