@@ -1,4 +1,4 @@
-"""Attacks on the grader, each by a real submission in the real sandbox.
+"""Attacks on the grader, each by a real submission in the real sandbox, forked as in a batch.
 
 None of them earns a point, and none leaves a trace outside: no changed file, no process, no
 connection, no line in the terminal.
@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 import psutil
 import pytest
 
+from course_utils.grading.fork_server import start_fork_server
 from course_utils.grading.guard import Limits
 from course_utils.grading.plugin import RunLimits
 from course_utils.grading.sandbox import unavailable
@@ -31,6 +32,9 @@ from .attacks import (
 )
 
 pytestmark = pytest.mark.skipif(unavailable() is not None, reason=str(unavailable()))
+
+
+_MARK = "COURSE-LEFTOVER"
 
 
 class _Outside:
@@ -61,7 +65,10 @@ class _Outside:
         return files, list(self.connections)
 
     def leftovers(self):
-        """Processes that are still there, known by the seed or their command line."""
+        """Processes that are still there, known by the seed or their command line.
+
+        A forked kernel has that of its server.
+        """
         return [
             process.pid
             for process in psutil.process_iter()
@@ -71,9 +78,9 @@ class _Outside:
 
 def _belongs(process):
     try:
-        return process.environ().get("COURSE_GRADING_SEED") == str(
-            SEED
-        ) or "COURSE-LEFTOVER" in " ".join(process.cmdline())
+        return process.environ().get("COURSE_GRADING_SEED") == str(SEED) or _MARK in " ".join(
+            process.cmdline()
+        )
     except psutil.Error:
         return False
 
@@ -94,7 +101,13 @@ def verdicts(outside):
         return judge(name, notebook, limits=RUN_LIMITS, sandbox=SANDBOX_LIMITS)
 
     before = outside.state()
-    with ThreadPoolExecutor(2) as pool:
+    with (
+        start_fork_server([_MARK, "course_utils.exercises"]) as variables,
+        pytest.MonkeyPatch.context() as patch,
+        ThreadPoolExecutor(2) as pool,
+    ):
+        for variable, value in variables.items():
+            patch.setenv(variable, value)
         judged = dict(zip(ATTACKS, pool.map(attack, ATTACKS), strict=True))
     return judged, before, outside.state()
 

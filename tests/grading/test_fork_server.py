@@ -86,6 +86,11 @@ def test_kernels_have_the_modules_and_their_own_environment(run, variables):
     assert run({"COURSE_GRADING_SEED": "5"}, code) == "False None 5"
 
 
+def test_what_a_kernel_does_to_a_module_no_other_sees(run, variables):
+    code = "import colorsys; print(hasattr(colorsys, 'planted')); colorsys.planted = True"
+    assert [run(variables, code) for _ in range(2)] == ["False", "False"]
+
+
 def test_kernels_draw_different_numbers(run, variables):
     code = "import random, numpy; print(random.random(), numpy.random.rand(), end=' ')"
     drawn = [number for _ in range(2) for number in run(variables, code).split()]
