@@ -17,6 +17,7 @@ import pytest
 import requests
 from typer.testing import CliRunner
 
+from course_utils.bench import BENCHMARKS, Measurement
 from course_utils.cli import app
 
 COURSE = [sys.executable, "-m", "course_utils.cli"]
@@ -202,6 +203,21 @@ def test_bench_prints_and_writes_what_it_measured(course, tmp_path):
     assert "≤ 0.2 s" in result.output
 
 
+def test_bench_keeps_what_it_measured_when_it_is_stopped(course, tmp_path, monkeypatch):
+    def measure(num_students=50):
+        yield Measurement("students", num_students, "of them")
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(BENCHMARKS, "grading", measure)
+    monkeypatch.setattr("course_utils.bench.otter.unavailable", lambda: "there is no otter")
+    result = course("bench", "grading", "--students", "7", "--json", "bench.json")
+    assert result.exit_code == 130
+    assert "7 of them" in result.output
+    assert "there is no otter" in result.output
+    (written,) = json.loads((tmp_path / "bench.json").read_text())["measurements"]
+    assert written["value"] == 7
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -212,6 +228,7 @@ def test_bench_prints_and_writes_what_it_measured(course, tmp_path):
         (("ablation", "start"), "the ablation takes long: measure it alone"),
         (("ablation", "--full"), "--full goes with `course bench` training"),
         (("training", "--seeds", "3"), "--seeds goes with `course bench` ablation"),
+        (("hostile", "--students", "3"), "--students goes with `course bench` grading"),
         (("training", "--title", "toys"), "--title goes with `course bench` ablation"),
         (("ablation", "--dataset", "nowhere"), "there is no data set 'nowhere'"),
         (("training", "--full", "--runs", "slow=1"), "--runs has 'slow=1'"),

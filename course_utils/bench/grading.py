@@ -1,66 +1,138 @@
-"""What grading costs: beside nbgrader, and with submissions that are out to do harm.
+"""What grading costs: beside other graders, and with submissions that are out to do harm.
 
 nbgrader runs submissions as they are, one at a time, and lesson 3 trains two networks. This grader
 runs several at a time and gives the lesson small parameters. To tell the two apart, nbgrader is
-measured with these parameters, too. It gets no hostile submissions: nothing would hold them.
+measured with these parameters, too, and so is otter. They get no hostile submissions: nothing would
+hold them.
 """
 
+import json
 import shutil
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from math import isclose
 from pathlib import Path
 
 import nbformat
 
+from course_utils.bench import otter
 from course_utils.bench.measurements import Measurement
 from course_utils.bench.process import measure_family
 from course_utils.execution.lessons import RunError, find_lessons, read_notebook
 from course_utils.grading.course_folder import init_grading, scripts_on_path
 from course_utils.grading.example_class import ASSIGNMENT, Student, make_example_class
+from course_utils.grading.gradebook import read_course, read_scores
 from course_utils.grading.results import format_points
 from course_utils.grading.sandbox import unavailable
 from course_utils.grading.store import read_judgements
 
-NUM_STUDENTS = 12  # of the class that nbgrader can grade, too; a drawn kind is harmless
+NUM_STUDENTS = 50
 HARMLESS = ("right", "another way", "in part", "mistakes")
 HOSTILE = ("fork bomb", "all memory", "a gigabyte of output", "endless loop")
+# What is handed in first to all graders, none of which it can harm; then comes what is drawn.
+ORDINARY = (
+    *("right", "in part", "mistakes", "syntax error", "computes long", "cut off"),
+    *("another way", "not done"),
+)
 
-_TARGET = "≥ 3"
 _GRADE = (sys.executable, "-m", "course_utils.cli", "grade", ASSIGNMENT)
+_NBGRADER = (sys.executable, "-m", "nbgrader", "autograde", ASSIGNMENT)
+_OTTER = (sys.executable, "-m", "course_utils.bench.otter")
 
 
-def measure_grading() -> Iterator[Measurement]:
-    """Grade the same class three times: by nbgrader, by it with small parameters, and here.
+@dataclass(frozen=True)
+class _Grader:
+    """A grader beside this one.
+
+    Attributes:
+        name: what it is called.
+        command: grades what is submitted in the folder in which it is called.
+        folder: the course.
+        target: how many times faster this grader should be; empty where there is no aim.
+    """
+
+    name: str
+    command: Sequence[str]
+    folder: Path
+    target: str = ""
+
+
+def measure_grading(*, num_students: int = NUM_STUDENTS) -> Iterator[Measurement]:
+    """Grade the same class here, by nbgrader and, where it is installed, by otter.
+
+    The slowest of them comes last.
+
+    Args:
+        num_students: at least 1.
 
     Raises:
-        RunError: a grader fails.
+        RunError: a grader gives no score to anyone.
     """
     with tempfile.TemporaryDirectory(prefix="course-bench-") as name:
-        course = Path(name, "course")
-        _make_class(course, NUM_STUDENTS, kinds=HARMLESS)
-        small = Path(shutil.copytree(course, Path(name, "small")))
-        _set_parameters(small)
-        nbgrader = [sys.executable, "-m", "nbgrader", "autograde", ASSIGNMENT]
-        rates = {}
-        for label, command, folder in (
-            ("nbgrader", nbgrader, Path(shutil.copytree(course, Path(name, "nbgrader")))),
-            ("nbgrader, small parameters", nbgrader, small),
-            ("course grade", _GRADE, course),
-        ):
-            rates[label] = 60 * NUM_STUDENTS / _time(command, folder)
-            yield Measurement(f"{label}: submissions", rates[label], "per minute")
-    yield Measurement(
-        "course grade / nbgrader", rates["course grade"] / rates["nbgrader"], "times", _TARGET
-    )
-    yield Measurement(
-        "course grade / nbgrader, small parameters",
-        rates["course grade"] / rates["nbgrader, small parameters"],
-        "times",
-    )
+        course, small, full = (Path(name, one) for one in ("course", "small", "full"))
+        _make_class(course, num_students, kinds=ORDINARY)
+        shutil.copytree(course, full)
+        shutil.copytree(course, small)
+        set_parameters(small)
+        others = [
+            _Grader("nbgrader, small parameters", _NBGRADER, small),
+            _Grader("otter, small parameters", _OTTER, small),
+            _Grader("nbgrader", _NBGRADER, full, "≥ 3"),
+        ]
+        if otter.unavailable():
+            del others[1]
+        else:
+            source = course / "source" / ASSIGNMENT / f"{ASSIGNMENT}.ipynb"
+            otter.write_autograder(source, small / otter.AUTOGRADER)
+        ours = _measure_grader(_Grader("course grade", _GRADE, course), num_students)
+        yield from ours
+        for grader in others:
+            theirs = _measure_grader(grader, num_students)
+            yield from theirs
+            yield Measurement(
+                f"course grade / {grader.name}",
+                ours[0].value / theirs[0].value,
+                "times",
+                grader.target,
+            )
+
+
+def _measure_grader(grader: _Grader, num_students: int) -> list[Measurement]:
+    """Grade a class; the first measurement tells how fast that is.
+
+    Raises:
+        RunError: nobody got a score.
+    """
+    with scripts_on_path():
+        family = measure_family(grader.command, grader.folder, name=grader.name, may_fail=True)
+    num_graded = _count_graded(grader)
+    if not num_graded:
+        raise RunError(f"{grader.name} graded nothing: {family.failure or 'it names no reason'}")
+    return [
+        Measurement(
+            f"{grader.name}: submissions", 60 * num_students / family.seconds, "per minute"
+        ),
+        Measurement(f"{grader.name}: submissions with a score", num_graded, f"of {num_students}"),
+        Measurement(
+            f"{grader.name}: CPU time", family.cpu_seconds / num_students, "s per submission"
+        ),
+        Measurement(
+            f"{grader.name}: peak memory of all processes together (PSS)",
+            family.peak_memory / 1e9,
+            "GB",
+        ),
+    ]
+
+
+def _count_graded(grader: _Grader) -> int:
+    """How many students have a score, be it 0."""
+    if grader.command == _OTTER:
+        scores = grader.folder / otter.SCORES
+        return len(json.loads(scores.read_text(encoding="utf-8"))) if scores.exists() else 0
+    cells = read_scores(read_course(grader.folder), ASSIGNMENT).values()
+    return sum(any(score is not None for score in one.values()) for one in cells)
 
 
 def measure_hostile_class() -> Iterator[Measurement]:
@@ -121,26 +193,16 @@ def _find_wrong_scores(course: Path, students: Sequence[Student]) -> dict[str, s
     return wrong
 
 
-def _set_parameters(course: Path) -> None:
-    """Write the parameters that lesson 3 is graded with into the submissions."""
+def set_parameters(course: Path) -> None:
+    """Write the parameters that lesson 3 is graded with into the submissions that can be read."""
     source = read_notebook(course / "source" / ASSIGNMENT / f"{ASSIGNMENT}.ipynb")
     lines = [f"{name} = {value!r}" for name, value in source.metadata.course.grading.items()]
     for path in course.glob(f"submitted/*/{ASSIGNMENT}/*.ipynb"):
-        notebook = read_notebook(path)
+        try:
+            notebook = read_notebook(path)
+        except RunError:  # one of the class is cut off
+            continue
         for cell in notebook.cells:
             if "parameters" in cell.metadata.get("tags", []):
                 cell.source = "\n".join([cell.source, *lines])
         nbformat.write(notebook, path)
-
-
-def _time(command: Sequence[str], folder: Path) -> float:
-    """Wall seconds that a command takes in a folder."""
-    start = time.perf_counter()
-    with scripts_on_path():
-        done = subprocess.run(  # noqa: S603
-            command, cwd=folder, capture_output=True, text=True, check=False
-        )
-    seconds = time.perf_counter() - start
-    if done.returncode:
-        raise RunError(f"{' '.join(command[1:])} failed: {done.stderr.strip()[-500:]}")
-    return seconds

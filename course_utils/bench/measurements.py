@@ -99,11 +99,11 @@ def measure_training() -> Iterator[Measurement]:
     yield from report.measurements(training.run_short())
 
 
-def measure_grading() -> Iterator[Measurement]:
-    """Grade a small class, here and with nbgrader."""
+def measure_grading(**options: int) -> Iterator[Measurement]:
+    """Grade a class, here, with nbgrader and with otter; the options say how large it is."""
     from course_utils.bench import grading
 
-    yield from grading.measure_grading()
+    yield from grading.measure_grading(**options)
 
 
 def measure_hostile_class() -> Iterator[Measurement]:
@@ -113,7 +113,7 @@ def measure_hostile_class() -> Iterator[Measurement]:
     yield from grading.measure_hostile_class()
 
 
-BENCHMARKS: dict[str, Callable[[], Iterator[Measurement]]] = {
+BENCHMARKS: dict[str, Callable[..., Iterator[Measurement]]] = {
     "start": measure_start,
     "data": measure_data,
     "training": measure_training,

@@ -5,7 +5,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ from course_utils.execution.lessons import RunError
 from course_utils.execution.runs import peak_memory
 
 _POLL_SECONDS = 0.2
+_FAMILY_POLL_SECONDS = 0.5  # a look at a family takes a core some hundredths of a second
 _END_SECONDS = 10.0  # for a family to end after its oldest member
 
 
@@ -26,14 +27,20 @@ class Family:
 
     Attributes:
         seconds: from the start to the end of the first process.
+        cpu_seconds: that they were seen to have computed, in user mode and in the kernel. Up to
+            half a second of each is missing; what the system adds up where a parent waits for its
+            children misses everything in a sandbox, whose first process nobody waits for.
         peak_memory: most bytes that they were seen to have at once; memory that several processes
             share is counted once (Linux's proportional set size).
         left: names of those that did not end with the first; they have been killed.
+        failure: why the first process ended with another exit code than 0; empty if it did not.
     """
 
     seconds: float
+    cpu_seconds: float
     peak_memory: int
     left: tuple[str, ...]
+    failure: str
 
 
 def measure(
@@ -90,47 +97,62 @@ def _follow(process: subprocess.Popen[bytes]) -> int:
             return memory
 
 
-def measure_family(command: Sequence[str], folder: Path, *, name: str) -> Family:
+def measure_family(
+    command: Sequence[str], folder: Path, *, name: str, may_fail: bool = False
+) -> Family:
     """Run a command and watch over all processes that come of it; on Linux only.
 
     Args:
         command: the program and its arguments.
         folder: where to run it.
         name: what an error calls it.
+        may_fail: whether :attr:`Family.failure` tells that it failed, instead of an error.
 
     Raises:
         RunError: it failed.
     """
+    members: dict[psutil.Process, float] = {}
     start = time.perf_counter()
     with tempfile.TemporaryFile() as errors:
-        with subprocess.Popen(  # noqa: S603, a command of this package
-            command,
-            cwd=folder,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=errors,
-        ) as process:
-            try:
-                memory, members = _follow_family(process)
-            finally:
-                process.kill()
-        seconds = time.perf_counter() - start
-        left = _end(members)
-        if process.returncode:
-            raise RunError(f"the benchmark of {name} failed: {_reason(process, errors)}")
-    return Family(seconds, memory, left)
+        try:
+            with subprocess.Popen(  # noqa: S603, a command of this package
+                command,
+                cwd=folder,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=errors,
+            ) as process:
+                try:
+                    memory = _follow_family(process, members)
+                finally:
+                    process.kill()
+            seconds = time.perf_counter() - start
+        finally:
+            left = _end(members)
+        failure = _reason(process, errors) if process.returncode else ""
+    if failure and not may_fail:
+        raise RunError(f"the benchmark of {name} failed: {failure}")
+    return Family(seconds, sum(members.values()), memory, left, failure)
 
 
-def _follow_family(process: subprocess.Popen[bytes]) -> tuple[int, set[psutil.Process]]:
-    """Wait until a process has ended; the most memory of its family, and all of its members."""
-    memory, members = 0, set()
+def _follow_family(process: subprocess.Popen[bytes], members: dict[psutil.Process, float]) -> int:
+    """Wait until a process has ended; the most memory of its family.
+
+    Args:
+        process: the oldest of them.
+        members: here go all of them, with the CPU seconds that each was last seen to have used.
+    """
+    memory = 0
     while True:
         family = _list_family(process.pid)
-        members.update(family)
+        for member in family:
+            with suppress(psutil.Error):
+                times = member.cpu_times()
+                members[member] = times.user + times.system
         memory = max(memory, sum(map(_proportional_memory, family)))
         with suppress(subprocess.TimeoutExpired):
-            process.wait(_POLL_SECONDS)
-            return memory, members
+            process.wait(_FAMILY_POLL_SECONDS)
+            return memory
 
 
 def _list_family(pid: int) -> list[psutil.Process]:
@@ -147,7 +169,7 @@ def _proportional_memory(process: psutil.Process) -> int:
     return 0
 
 
-def _end(members: set[psutil.Process]) -> tuple[str, ...]:
+def _end(members: Iterable[psutil.Process]) -> tuple[str, ...]:
     """Wait until processes have ended, kill those that don't, and name them."""
     _, alive = psutil.wait_procs(members, timeout=_END_SECONDS)
     left = []

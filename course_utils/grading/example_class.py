@@ -388,6 +388,10 @@ def _leave(notebook: NotebookNode) -> None:
     notebook.cells[_find(notebook, "exercise-3-2")].source += "\n\n\nimport sys\n\nsys.exit(0)"
 
 
+def _compute_long(notebook: NotebookNode) -> None:
+    notebook.cells[_find(notebook, "exercise-3-4")].source += _TWELVE_SECONDS
+
+
 def _move_cells(notebook: NotebookNode) -> None:
     start = _find(notebook, "exercise-3-2")
     moved = notebook.cells[start : start + 2]
@@ -441,6 +445,15 @@ import time
 
 time.sleep(0.5)
 <own>"""
+
+_TWELVE_SECONDS = """
+
+
+import time
+
+end = time.process_time() + 12
+while time.process_time() < end:
+    num_pictures(0.5, 0.01)"""
 
 _KINDS = (
     _Kind("right", "solved as in the lesson"),
@@ -510,5 +523,6 @@ _KINDS = (
         bodies={"3.7": _GIGABYTE},
         lost=EXERCISES[6:],
     ),
+    _Kind("computes long", "3.4 is tried out for twelve seconds", damage=_compute_long),
 )
 KINDS = tuple(kind.name for kind in _KINDS)

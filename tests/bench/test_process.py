@@ -72,6 +72,18 @@ import subprocess, sys, time
 subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
 time.sleep(1)"""
 
+BURN = r"""
+import subprocess, sys, time
+burn = "import time\nwhile time.process_time() < 0.5: pass\nprint(flush=True)\ntime.sleep(9)"
+child = f"import subprocess; subprocess.run([{sys.executable!r}, '-c', {burn!r}])"
+for code in (burn, child):
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+    process.stdout.readline()
+    time.sleep(0.5)
+    process.kill()
+    if code == burn:
+        process.wait()"""
+
 
 def run_family(code, folder):
     return measure_family([sys.executable, "-c", code], folder, name="an example")
@@ -86,6 +98,15 @@ def test_what_a_family_shares_is_counted_once(tmp_path):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="proportional set size is Linux's")
+def test_cpu_time_of_children_and_grandchildren_counts_killed_or_orphaned(tmp_path, monkeypatch):
+    monkeypatch.setattr("course_utils.bench.process._END_SECONDS", 0.1)
+    monkeypatch.setattr("course_utils.bench.process._FAMILY_POLL_SECONDS", 0.1)
+    family = run_family(BURN, tmp_path)
+    assert 1 <= family.cpu_seconds < 2
+    assert len(family.left) == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="proportional set size is Linux's")
 def test_who_is_left_behind_is_named_and_killed(tmp_path, monkeypatch):
     monkeypatch.setattr("course_utils.bench.process._END_SECONDS", 0.5)
     (name,) = run_family(LEAVE, tmp_path).left
@@ -96,3 +117,7 @@ def test_who_is_left_behind_is_named_and_killed(tmp_path, monkeypatch):
 def test_a_family_that_fails_has_a_reason_and_a_folder(tmp_path):
     with pytest.raises(RunError, match=rf"the benchmark of an example failed: .*{tmp_path.name}"):
         run_family("import os; raise SystemExit(os.getcwd())", tmp_path)
+    family = measure_family(
+        [sys.executable, "-c", "raise SystemExit('no')"], tmp_path, name="it", may_fail=True
+    )
+    assert family.failure == "no"

@@ -34,6 +34,7 @@ HOSTILE = {
     *("fork bomb", "a gigabyte of output"),
 }
 UNREADABLE = {"cut off"}
+SLOW = {"slow", "computes long"}
 INCOMPLETE = {"syntax error", "deleted check", "lost metadata"}
 
 
@@ -173,7 +174,7 @@ def test_what_is_handed_in_deserves_what_is_expected(course):
     students = make_example_class(course, NUM_KINDS + 6, seed=3)
     seen = set()
     for student in students:
-        if student.kind in HOSTILE | UNREADABLE | INCOMPLETE | {"slow"}:
+        if student.kind in HOSTILE | UNREADABLE | INCOMPLETE | SLOW:
             continue
         sources = solution_sources(handed_in(course, student))
         score = sum(
@@ -218,6 +219,7 @@ def test_broken_submissions_are_broken_as_described(course):
     assert "fork()" in solution_sources(paths["fork bomb"])["3.3"]
     assert "range(1000)" in solution_sources(paths["a gigabyte of output"])["3.7"]
     assert "sleep" in solution_sources(paths["slow"])["3.4"]
+    assert "process_time() + 12" in solution_sources(paths["computes long"])["3.4"]
     for kind, notebook in notebooks.items():
         if kind != "old format":
             nbformat.validate(notebook)
