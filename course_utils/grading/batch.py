@@ -196,7 +196,7 @@ def grade(
                 if scheduler
                 else _start_workers(
                     num_workers or count_workers(sandbox or Limits(), len(plan.pending)),
-                    fork_server=_choose_fork_server(kernel, plan.sources.values()),
+                    fork_server=_choose_fork_server(kernel, plan.sources.values(), temporary),
                     temporary=temporary,
                     log=course.folder / FOLDER / "workers.log",
                 )
@@ -399,7 +399,7 @@ class _Pool:
 
 
 def _choose_fork_server(
-    kernel: str, sources: Iterable[str]
+    kernel: str, sources: Iterable[str], folder: Path
 ) -> AbstractContextManager[dict[str, str]]:
     """A server that forks sandboxed kernels with what the instructor's notebooks import."""
     from course_utils.grading.fork_server import find_imports, start_fork_server
@@ -408,7 +408,7 @@ def _choose_fork_server(
     if kernel != KERNEL_NAME:
         return nullcontext({})
     modules = [name for source in sources for name in find_imports(source)]
-    return start_fork_server(modules, variables=_ONE_THREAD)
+    return start_fork_server(modules, folder, variables=_ONE_THREAD)
 
 
 @contextmanager

@@ -14,15 +14,16 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import nbformat
 
-from course_utils.grading.sandbox import FORK_SERVER, make_environment, make_folder
+from course_utils.grading.sandbox import FORK_SERVER, make_environment
 
-_SOCKET = "fork-server"
+_SOCKET = "server"
 _BACKEND = "module://matplotlib_inline.backend_inline"  # as a kernel tells matplotlib by itself
 _END_SECONDS = 5.0
 
@@ -59,26 +60,28 @@ def _imports(source: str) -> Iterator[str]:
 
 @contextmanager
 def start_fork_server(
-    modules: Sequence[str], *, variables: Mapping[str, str] | None = None
+    modules: Sequence[str], folder: Path, *, variables: Mapping[str, str] | None = None
 ) -> Iterator[dict[str, str]]:
     """Start a fork server; it ends with the block, or with this process.
 
     Args:
         modules: what it imports.
+        folder: where it makes a folder for its socket and its home, and removes that in the end.
         variables: of its environment, beside those of every sandbox. What libraries read while
             they are imported is theirs to say; the rest comes with each kernel.
 
     Yields:
-        The variable that tells sandboxed kernels of it. The first ones wait until the modules are
-        imported.
-
-    Raises:
-        SandboxError: the folder of temporary files cannot hold its socket.
+        The variable that tells sandboxed kernels of it; none where it could not be started, for
+        want of a short path, say. The first kernels wait until the modules are imported.
     """
-    with make_folder() as folder:
-        path = Path(folder, _SOCKET)
+    with tempfile.TemporaryDirectory(dir=folder, prefix="fork-") as home:
+        path = Path(home, _SOCKET)
         environment = make_environment(os.environ | (variables or {}))
-        process = _start(modules, path, environment | {"HOME": folder, "MPLBACKEND": _BACKEND})
+        try:
+            process = _start(modules, path, environment | {"HOME": home, "MPLBACKEND": _BACKEND})
+        except OSError:
+            yield {}
+            return
         try:
             yield {FORK_SERVER: str(path)}
         finally:

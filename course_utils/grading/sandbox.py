@@ -57,7 +57,6 @@ __all__ = [
     "SandboxProvisioner",
     "Usage",
     "make_environment",
-    "make_folder",
     "unavailable",
 ]
 
@@ -160,7 +159,7 @@ class SandboxProvisioner(LocalProvisioner):
         if reason := unavailable():
             raise SandboxError(reason)
         if self._folder is None:
-            self._folder = make_folder()
+            self._folder = _make_folder()
         self.parent.cache_ports = False
         self.parent.transport = "ipc"
         self.parent.ip = str(Path(self._folder.name, _LINK, _CHANNEL))
@@ -240,8 +239,8 @@ class SandboxProvisioner(LocalProvisioner):
         return None
 
 
-def make_folder() -> tempfile.TemporaryDirectory[str]:
-    """Make a folder of this process for sockets; remove those of dead processes.
+def _make_folder() -> tempfile.TemporaryDirectory[str]:
+    """Make a folder of this process for the link to a sandbox; remove those of dead processes.
 
     Raises:
         SandboxError: the folder of temporary files is another user's, or its name is too long.

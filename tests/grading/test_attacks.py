@@ -93,16 +93,16 @@ def outside(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def verdicts(outside):
+def verdicts(outside, tmp_path_factory):
     """The verdict on each attack, and the state outside before and after all of them."""
 
     def attack(name):
         notebook = make_attack(name, target=outside.folder, port=outside.port)
         return judge(name, notebook, limits=RUN_LIMITS, sandbox=SANDBOX_LIMITS)
 
-    before = outside.state()
+    before, folder = outside.state(), tmp_path_factory.mktemp("server")
     with (
-        start_fork_server([_MARK, "course_utils.exercises"]) as variables,
+        start_fork_server([_MARK, "course_utils.exercises"], folder) as variables,
         pytest.MonkeyPatch.context() as patch,
         ThreadPoolExecutor(2) as pool,
     ):

@@ -51,10 +51,12 @@ def run():
 
 
 @pytest.fixture(scope="module")
-def variables():
+def variables(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("server")
     modules = ["colorsys", "no_such_module", "matplotlib.pyplot"]
-    with start_fork_server(modules, variables={"TZ": "UTC-3"}) as variables:
+    with start_fork_server(modules, folder, variables={"TZ": "UTC-3"}) as variables:
         yield variables
+    assert list(folder.iterdir()) == []
 
 
 def test_the_imports_of_a_notebook_are_found():
@@ -106,21 +108,30 @@ def test_a_missing_module_is_the_kernels_error(run, variables):
     assert run(variables, "import no_such_module") == "No module named 'no_such_module'"
 
 
-def test_without_the_server_kernels_are_started_as_usual(run):
-    with start_fork_server(["colorsys"]) as gone:
+def test_without_the_server_kernels_are_started_as_usual(run, tmp_path):
+    with start_fork_server(["colorsys"], tmp_path) as gone:
         assert run(gone, "import sys; print('colorsys' in sys.modules)") == "True"
     assert run(gone, "import sys; print('colorsys' in sys.modules)") == "False"
 
 
-def test_it_ends_with_the_process_that_started_it():
+def test_where_its_socket_cannot_be_it_is_not_started(tmp_path):
+    folder = tmp_path / ("long" * 30)
+    folder.mkdir()
+    with start_fork_server([], folder) as variables:
+        assert variables == {}
+    assert list(folder.iterdir()) == []
+
+
+def test_it_ends_with_the_process_that_started_it(tmp_path):
     program = """
-        import time
+        import sys, time
+        from pathlib import Path
         from course_utils.grading.fork_server import start_fork_server
-        with start_fork_server([]):
+        with start_fork_server([], Path(sys.argv[1])):
             print("started", flush=True)
             time.sleep(100)
     """
-    command = [sys.executable, "-c", textwrap.dedent(program)]
+    command = [sys.executable, "-c", textwrap.dedent(program), str(tmp_path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as starter:
         assert starter.stdout.readline() == "started\n"
         (server,) = psutil.Process(starter.pid).children()

@@ -47,12 +47,12 @@ serve(socket.socket(fileno=int(sys.argv[1])), [])
             assert server.wait(10) == 0
 
 
-def test_where_there_is_no_sandbox_no_kernel_is_forked():
+def test_where_there_is_no_sandbox_no_kernel_is_forked(tmp_path):
     order = Order(["-f", "connection.json"], {"LONG": "x" * 100_000}, "/", "")
     reader, writer = os.pipe()
     here = os.pidfd_open(os.getpid())
     try:
-        with start_fork_server([]) as variables:
+        with start_fork_server([], tmp_path) as variables:
             for _ in range(2):
                 connection = connect(variables[FORK_SERVER])
                 with connection, pytest.raises(OSError, match="setns: Invalid argument"):

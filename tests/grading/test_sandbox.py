@@ -95,14 +95,15 @@ class Kernel:
 
 
 @pytest.fixture(scope="module", params=["started", "forked"])
-def variables(request):
+def variables(request, tmp_path_factory):
     """Variables for a kernel that is started in its sandbox, and for one that is forked."""
     if request.param == "started":
         yield {}
     else:
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("SECRET", SECRET)
-            with start_fork_server(["numpy", "matplotlib.pyplot", "no_such_module"]) as variables:
+            modules = ["numpy", "matplotlib.pyplot", "no_such_module"]
+            with start_fork_server(modules, tmp_path_factory.mktemp("server")) as variables:
                 yield variables
 
 
@@ -528,7 +529,7 @@ def test_it_dies_with_a_killed_grader_and_what_that_left_is_removed():
         grader.send_signal(signal.SIGKILL)
     assert wait_for_end(processes) == []
     assert list(FOLDERS.glob(f"{grader.pid}-*"))
-    sandbox.make_folder().cleanup()
+    sandbox._make_folder().cleanup()
     assert not list(FOLDERS.glob(f"{grader.pid}-*"))
 
 
