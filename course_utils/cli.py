@@ -318,7 +318,7 @@ def bench(  # noqa: PLR0917, a command's options
     what: Annotated[
         list[Benchmark] | None,
         typer.Argument(
-            help="What to measure; all but grading, which takes 90 minutes, that of a hostile "
+            help="What to measure; all but grading, which takes over an hour, that of a hostile "
             "class and the ablation by default."
         ),
     ] = None,
@@ -408,8 +408,9 @@ def bench(  # noqa: PLR0917, a command's options
             if name == Benchmark.grading:
                 _say_if_otter_is_missing()
                 options = {"num_students": students} if students else {}
-            with console.status(f"Measuring: {name} …"):
+            with console.status(f"Measuring: {name} …") as status:
                 for one in BENCHMARKS[name](**options):
+                    status.update(f"Measuring: {name} … {one.name}: {one}")
                     measurements.append(one)
                     table.add_row(one.name, str(one), one.target)
     finally:  # also when stopped

@@ -104,7 +104,7 @@ def _start(
             listener.listen()
             return subprocess.Popen(  # noqa: S603
                 [
-                    *(sys.executable, "-P", "-m", "course_utils.grading.forked_kernel"),
+                    *(sys.executable, "-m", "course_utils.grading.forked_kernel"),
                     *(str(listener.fileno()), *modules),
                 ],
                 executable=f"/proc/{os.getpid()}/fd/{program}",

@@ -25,6 +25,7 @@ from typing import Any
 _HELLO = b"!"
 _CHUNK = 65536
 _NUM_FILES = 3  # that come with an order
+_ANSWER_SECONDS = 120.0
 
 # Constants of sched.h, sys/prctl.h and linux/seccomp.h.
 _NAMESPACES = (
@@ -89,8 +90,13 @@ def order_kernel(connection: socket.socket, order: Order, *, files: Sequence[int
 
 
 def connect(path: str) -> socket.socket | None:
-    """Connect to a fork server, and wait until it has imported its modules; None if it is gone."""
+    """Connect to a fork server, and wait until it has imported its modules.
+
+    Returns:
+        None if it is gone, or does not answer within two minutes.
+    """
     connection = socket.socket(socket.AF_UNIX)
+    connection.settimeout(_ANSWER_SECONDS)
     try:
         connection.connect(path)
         if connection.recv(len(_HELLO)) == _HELLO:
@@ -118,9 +124,7 @@ def serve(listener: socket.socket, modules: Sequence[str]) -> None:
     waiting = select.poll()
     waiting.register(0, select.POLLIN)
     waiting.register(listener, select.POLLIN)
-    while 0 not in (ready := [number for number, _ in waiting.poll()]):
-        if not ready:
-            continue
+    while 0 not in [number for number, _ in waiting.poll()]:
         connection, _ = listener.accept()
         with connection:
             if os.fork() == 0:
@@ -243,4 +247,5 @@ def _call(name: str, *arguments: object) -> None:
 
 
 if __name__ == "__main__":
+    del sys.path[0]  # the folder that this was started in; a kernel adds its own
     serve(socket.socket(fileno=int(sys.argv[1])), sys.argv[2:])

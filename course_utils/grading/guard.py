@@ -21,7 +21,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import psutil
 
@@ -244,7 +244,7 @@ class Guard(threading.Thread):
             return process
 
     def _start_sandbox(
-        self, command: Sequence[str], input_file: Any, output_end: IO[bytes]
+        self, command: Sequence[str], input_file: int | IO[bytes], output_end: IO[bytes]
     ) -> subprocess.Popen[bytes]:
         with ExitStack() as stack:
             info, info_end = _make_pipe(stack)

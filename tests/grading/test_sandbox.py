@@ -158,6 +158,11 @@ def test_it_computes(kernel):
     assert kernel.run("1 / 0") == "!ZeroDivisionError: division by zero"
 
 
+def test_it_imports_what_it_wrote(kernel):
+    code = "open('own_module.py', 'w').write('value = 7'); import own_module"
+    assert kernel.run(f"{code}; print(own_module.value)") == "7"
+
+
 def test_the_courses_package_is_there_and_the_lessons_are_not(kernel):
     found = kernel.run("import course_utils; print(course_utils.__file__)")
     assert found == course_utils.__file__
