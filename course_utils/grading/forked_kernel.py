@@ -22,6 +22,8 @@ from dataclasses import asdict, dataclass
 from importlib import import_module
 from typing import Any
 
+from course_utils.grading.system_calls import make_filter
+
 _HELLO = b"!"
 _CHUNK = 65536
 _NUM_FILES = 3  # that come with an order
@@ -58,13 +60,11 @@ class Order:
         arguments: of ipykernel, such as ``-f connection.json``.
         environment: all of its variables.
         folder: where it works.
-        system_calls: program for seccomp, in hexadecimal; empty for none.
     """
 
     arguments: Sequence[str]
     environment: dict[str, str]
     folder: str
-    system_calls: str
 
 
 def order_kernel(connection: socket.socket, order: Order, *, files: Sequence[int]) -> int:
@@ -202,7 +202,7 @@ def _become_kernel(order: Order, output: int) -> None:
     os.chdir(order.folder)
     os.environ.clear()
     os.environ.update(order.environment)
-    _give_up_rights(bytes.fromhex(order.system_calls))
+    _give_up_rights()
     _draw_anew()
     os.kill(os.getpid(), signal.SIGSTOP)  # until its limits are set
 
@@ -212,7 +212,7 @@ def _become_kernel(order: Order, output: int) -> None:
     IPKernelApp.launch_instance(list(order.arguments))
 
 
-def _give_up_rights(system_calls: bytes) -> None:
+def _give_up_rights() -> None:
     """Give up all capabilities, those of programs to come too, and system calls."""
     for number in range(_MAX_CAPABILITIES):
         with suppress(OSError):
@@ -221,8 +221,8 @@ def _give_up_rights(system_calls: bytes) -> None:
     _call("capset", header, (ctypes.c_uint32 * 6)())
     _control(_NO_NEW_PRIVILEGES, 1)
     _control(_SET_DUMPABLE, 1)  # as a program that was started in the sandbox is
-    if system_calls:
-        program = _Program(len(system_calls) // _INSTRUCTION, system_calls)
+    if refused := make_filter():
+        program = _Program(len(refused) // _INSTRUCTION, refused)
         _control(_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.addressof(program))
 
 

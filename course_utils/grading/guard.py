@@ -15,7 +15,7 @@ import stat
 import subprocess
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, replace
@@ -185,7 +185,7 @@ class Guard(threading.Thread):
                 signal.pidfd_send_signal(self._forked_handle, number)
                 return
             for child in psutil.Process(self._init).children():
-                if _read_inner_pid(child.pid) == self._program:
+                if _read_inner_pid(child.pid) == _PROGRAM:
                     child.send_signal(number)
 
     def run(self) -> None:
@@ -230,7 +230,7 @@ class Guard(threading.Thread):
             pipe, pipe_end = _make_pipe(stack)
             process = self._start_sandbox([_KEEPER], pipe, output_end)
             try:
-                self._wait_until_it_keeps()
+                self._wait_until(self._keeps, "its keeper did not start")
                 files = [self._init_handle, output_end.fileno(), pipe_end.fileno()]
                 pid = order_kernel(connection, self._plan.order, files=files)
                 self._forked_handle = os.pidfd_open(pid)
@@ -275,7 +275,7 @@ class Guard(threading.Thread):
                 _set_limits(self._init, self._plan.limits)
                 self._make_link()
                 go_end.write(b"!")
-                self._wait_until_it_stands()
+                self._wait_until(self._stands, "it did not start")
             except BaseException:
                 self._give_up(process)
                 raise
@@ -291,19 +291,18 @@ class Guard(threading.Thread):
         made.symlink_to(self._look_into(self._plan.sockets))
         made.replace(self._plan.link)
 
-    def _wait_until_it_stands(self) -> None:
+    def _wait_until(self, is_so: Callable[[], bool], failure: str) -> None:
         deadline = time.monotonic() + _START_SECONDS
-        while not os.path.isdir(self._look_into(self._plan.sockets)):  # noqa: PTH112 - loops
+        while not is_so():
             if self._has_ended(wait=0.005) or time.monotonic() > deadline:
-                raise SandboxError("it did not start")
+                raise SandboxError(failure)
 
-    def _wait_until_it_keeps(self) -> None:
-        """Wait until bubblewrap has started the keeper, for which it changes namespaces again."""
-        deadline = time.monotonic() + _START_SECONDS
-        command = Path(self._look_into(f"/proc/{_PROGRAM}/cmdline"))
-        while _read_command(command) != _KEEPER:
-            if self._has_ended(wait=0.005) or time.monotonic() > deadline:
-                raise SandboxError("its keeper did not start")
+    def _stands(self) -> bool:
+        return os.path.isdir(self._look_into(self._plan.sockets))  # noqa: PTH112 - loops
+
+    def _keeps(self) -> bool:
+        """Tell whether bubblewrap has started the keeper, for which it changes namespaces again."""
+        return _read_command(Path(self._look_into(f"/proc/{_PROGRAM}/cmdline"))) == _KEEPER
 
     def _look_into(self, path: str) -> str:
         """Where a path in the sandbox is found from outside."""

@@ -48,7 +48,7 @@ serve(socket.socket(fileno=int(sys.argv[1])), [])
 
 
 def test_where_there_is_no_sandbox_no_kernel_is_forked(tmp_path):
-    order = Order(["-f", "connection.json"], {"LONG": "x" * 100_000}, "/", "")
+    order = Order(["-f", "connection.json"], {"LONG": "x" * 100_000}, "/")
     reader, writer = os.pipe()
     here = os.pidfd_open(os.getpid())
     try:
