@@ -170,13 +170,17 @@ def _proportional_memory(process: psutil.Process) -> int:
 
 
 def _end(members: Iterable[psutil.Process]) -> tuple[str, ...]:
-    """Wait until processes have ended, kill those that don't, and name them."""
+    """Wait until processes have ended, kill those that don't, and name them.
+
+    One that has ended and that nobody asked how (a zombie) is not left behind.
+    """
     _, alive = psutil.wait_procs(members, timeout=_END_SECONDS)
     left = []
     for member in alive:
         with suppress(psutil.Error):
-            left.append(member.name())
-            member.kill()
+            if member.status() != psutil.STATUS_ZOMBIE:
+                left.append(member.name())
+                member.kill()
     return tuple(left)
 
 

@@ -69,7 +69,8 @@ else:
     time.sleep(1)"""
 LEAVE = """
 import subprocess, sys, time
-subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
+stay = "import subprocess, time; ended = subprocess.Popen('true'); time.sleep(600)"
+subprocess.Popen([sys.executable, "-c", stay], start_new_session=True)
 time.sleep(1)"""
 
 BURN = r"""
@@ -81,8 +82,7 @@ for code in (burn, child):
     process.stdout.readline()
     time.sleep(0.5)
     process.kill()
-    if code == burn:
-        process.wait()"""
+    process.wait()"""
 
 
 def run_family(code, folder):
@@ -107,7 +107,7 @@ def test_cpu_time_of_children_and_grandchildren_counts_killed_or_orphaned(tmp_pa
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="proportional set size is Linux's")
-def test_who_is_left_behind_is_named_and_killed(tmp_path, monkeypatch):
+def test_who_is_left_behind_is_named_and_killed_but_for_the_ended(tmp_path, monkeypatch):
     monkeypatch.setattr("course_utils.bench.process._END_SECONDS", 0.5)
     (name,) = run_family(LEAVE, tmp_path).left
     assert name.startswith("python")
