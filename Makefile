@@ -17,7 +17,7 @@ run: .venv/.installed ## Run all lessons without a browser and print their resul
 	$(BIN)/course run
 
 test: .venv/.installed-test ## Run the unit tests, then check every lesson cell by cell.
-	$(BIN)/python -m pytest --nbval tests notebooks
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --nbval tests notebooks
 
 lab: .venv/.installed ## Open the lessons in JupyterLab.
 	$(BIN)/course lab

@@ -518,7 +518,7 @@ def test_it_outlives_the_thread_that_started_it():
         made[0].stop()
 
 
-def test_it_dies_with_a_killed_grader_and_what_that_left_is_removed():
+def test_it_dies_with_a_killed_grader_and_what_that_left_is_removed(monkeypatch):
     program = """
         import time
         from jupyter_client.manager import KernelManager
@@ -528,14 +528,18 @@ def test_it_dies_with_a_killed_grader_and_what_that_left_is_removed():
         time.sleep(100)
     """
     command = [sys.executable, "-c", textwrap.dedent(program)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as grader:
-        bubblewrap = psutil.Process(int(grader.stdout.readline()))
-        processes = {bubblewrap, *bubblewrap.children(recursive=True)}
-        grader.send_signal(signal.SIGKILL)
-    assert wait_for_end(processes) == []
-    assert list(FOLDERS.glob(f"{grader.pid}-*"))
-    sandbox._make_folder().cleanup()
-    assert not list(FOLDERS.glob(f"{grader.pid}-*"))
+    # Its own: whoever starts a sandbox removes what is left. Its name has to be a short one.
+    with tempfile.TemporaryDirectory() as folder:
+        monkeypatch.setenv("TMPDIR", folder)
+        monkeypatch.setattr("tempfile.tempdir", folder)
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as grader:
+            bubblewrap = psutil.Process(int(grader.stdout.readline()))
+            processes = {bubblewrap, *bubblewrap.children(recursive=True)}
+            grader.send_signal(signal.SIGKILL)
+        assert wait_for_end(processes) == []
+        assert list(Path(folder).rglob(f"{grader.pid}-*"))
+        sandbox._make_folder().cleanup()
+        assert not list(Path(folder).rglob(f"{grader.pid}-*"))
 
 
 # Where there can be no sandbox.
