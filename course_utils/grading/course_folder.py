@@ -70,7 +70,8 @@ def init_grading(
 ) -> CourseFolder:
     """Lay out an nbgrader course; what is there is never overwritten.
 
-    Called again, it adds what is missing, so that an interrupted call can be made good.
+    Called again, it adds what is missing, so that an interrupted call can be made good. The
+    configuration is the instructor's from then on.
 
     Args:
         folder: the course, made if need be.
@@ -79,13 +80,14 @@ def init_grading(
 
     Raises:
         CourseFolderError: another course is there, or a lesson's marks or metadata are faulty.
+        GradebookError: the configuration, or the gradebook that it names, cannot be used.
         ExampleClassError: the example class cannot be written.
     """
     lessons = find_lessons() if lessons is None else lessons
     configuration = folder / "nbgrader_config.py"
     course_id = re.sub(r"[^\w-]+", "-", folder.resolve().name).strip("-") or "course"
     text = _CONFIGURATION.format(course_id=course_id, **STUBS["ClearSolutions"])
-    contents = {configuration: text}
+    contents = {} if configuration.exists() else {configuration: text}
     contents |= {
         folder / "source" / lesson.stem / name: path.read_text(encoding="utf-8")
         for lesson in lessons

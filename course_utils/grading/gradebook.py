@@ -19,6 +19,7 @@ from course_utils.grading.store import autograded_file
 if TYPE_CHECKING:
     from nbformat import NotebookNode
     from nbgrader.api import Gradebook, SubmittedNotebook
+    from sqlalchemy import URL
     from traitlets.config import Config
 
 _LOCK_SECONDS = "60"  # that SQLite waits for another program's transaction
@@ -74,8 +75,6 @@ def read_course(folder: Path, *, database: str | None = None) -> Course:
         GradebookError: the folder is no course, or its configuration cannot be read.
     """
     from jupyter_core.paths import jupyter_config_path
-    from sqlalchemy import make_url
-    from sqlalchemy.exc import ArgumentError
     from traitlets.config import Config
 
     folder = folder.resolve()
@@ -87,18 +86,34 @@ def read_course(folder: Path, *, database: str | None = None) -> Course:
     config = Config()
     for place in [*map(Path, reversed(jupyter_config_path())), folder]:
         config.merge(_read_config(place))
-    given = database or config.CourseDirectory.get("db_url") or "sqlite:///gradebook.db"
-    try:
-        url = make_url(given)
-    except ArgumentError:
-        raise GradebookError(
-            f"the gradebook's address {given!r} is none; one is sqlite:///gradebook.db, or "
-            "postgresql://user:password@computer/gradebook"
-        ) from None
+    url = _read_address(
+        database or config.CourseDirectory.get("db_url") or "sqlite:///gradebook.db"
+    )
     if url.get_backend_name() == "sqlite" and url.database:
         url = url.set(database=str(folder / url.database))
         url = url.update_query_dict({"timeout": _LOCK_SECONDS})
     return Course(folder, url.render_as_string(hide_password=False), config)
+
+
+def _read_address(database: str) -> "URL":
+    from sqlalchemy import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        url = make_url(database)
+        url.get_dialect().import_dbapi()
+    except ArgumentError:
+        raise GradebookError(
+            f"the gradebook's address {database!r} is none; one is sqlite:///gradebook.db, or "
+            "postgresql://user:password@computer/gradebook"
+        ) from None
+    except ModuleNotFoundError as error:
+        raise GradebookError(
+            f"the gradebook {url.render_as_string(hide_password=True)} needs the driver "
+            f"{error.name}, which is not installed here; install it, or name another in the "
+            "address, such as postgresql+psycopg2://…"
+        ) from None
+    return url
 
 
 def _read_config(folder: Path) -> "Config":
@@ -131,19 +146,22 @@ def read_scores(course: Course, assignment: str) -> dict[str, dict[tuple[str, st
     Raises:
         GradebookError: there is no gradebook, or it cannot be read.
     """
-    from sqlalchemy import create_engine, make_url, text
+    from sqlalchemy import create_engine, inspect, make_url, text
     from sqlalchemy.exc import SQLAlchemyError
 
     url = make_url(course.database)
+    missing = GradebookError(
+        f"there is no gradebook {url.set(query={}).render_as_string(hide_password=True)} yet; "
+        f"`nbgrader generate_assignment {assignment} --force`, called in {course.folder}, makes one"
+    )
     if url.get_backend_name() == "sqlite" and not Path(str(url.database)).is_file():
-        raise GradebookError(
-            f"there is no gradebook {url.database}; "
-            f"`nbgrader generate_assignment {assignment}`, called in {course.folder}, makes one"
-        )
+        raise missing
     scores: dict[str, dict[tuple[str, str], float | None]] = {}
     engine = create_engine(url)
     try:
         with engine.connect() as connection:
+            if not inspect(connection).has_table("grade"):
+                raise missing
             for student, notebook, cell, score in connection.execute(
                 text(_SCORES), {"assignment": assignment}
             ):

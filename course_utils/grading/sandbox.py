@@ -6,8 +6,8 @@ a ``/tmp`` of limited size that end with it. It is talked to over IPC sockets th
 sandbox too, and are reached through ``/proc``, so that not even those touch the disk.
 
 Whatever starts kernels by name can use it: ``papermill -k course-sandbox``,
-``pytest --nbval --nbval-kernel-name course-sandbox``, JupyterLab. Three variables in the environment
-that a kernel is started with say more:
+``pytest --nbval --nbval-kernel-name course-sandbox``, JupyterLab. Three variables in the
+environment that a kernel is started with say more:
 
 - ``COURSE_SANDBOX_LIMITS``: those of the :class:`Limits` that differ from the kernel
   specification's, as JSON, such as ``{"memory": 1000000000}``;

@@ -13,7 +13,7 @@ from nbgrader.api import Gradebook
 from course_utils.execution.lessons import find_lessons, read_notebook
 from course_utils.grading.course_folder import CourseFolderError, init_grading
 from course_utils.grading.example_class import read_example_class
-from course_utils.grading.gradebook import read_course
+from course_utils.grading.gradebook import GradebookError, read_course
 from course_utils.grading.release import text_of_student_edition
 
 LESSONS = find_lessons(Path(__file__).parents[2] / "notebooks")
@@ -152,14 +152,25 @@ def test_the_folder_of_another_course_is_refused(tmp_path, part):
     assert snapshot(tmp_path) == before
 
 
-@pytest.mark.parametrize("name", ["nbgrader_config.py", "source/03_training/03_training.ipynb"])
-def test_what_an_instructor_changed_is_not_overwritten(course, name):
-    (course / name).write_text("mine", encoding="utf-8")
+def test_a_source_that_an_instructor_changed_is_not_overwritten(course):
+    (course / "source" / "03_training" / TRAINING.name).write_text("mine", encoding="utf-8")
     (course / "release" / "03_training" / TRAINING.name).unlink()
     before = snapshot(course)
-    with pytest.raises(CourseFolderError, match=Path(name).name):
+    with pytest.raises(CourseFolderError, match=TRAINING.name):
         init_grading(course, lessons=[TRAINING])
     assert snapshot(course) == before
+
+
+def test_a_configuration_that_an_instructor_changed_holds(course):
+    with (course / "nbgrader_config.py").open("a") as file:
+        file.write("c.CourseDirectory.db_url = 'sqlite:///marks.db'\n")
+    shutil.rmtree(course / "release")
+    assert init_grading(course, lessons=[TRAINING]).written == ()
+    assert read_course(course).database.startswith(f"sqlite:///{course}/marks.db")
+    assert graded_points(read_course(course), "03_training")
+    (course / "nbgrader_config.py").write_text("mine")
+    with pytest.raises(GradebookError, match=r"nbgrader_config\.py: NameError"):
+        init_grading(course, lessons=[TRAINING])
 
 
 def test_a_file_in_the_place_of_the_folder_is_named(tmp_path):

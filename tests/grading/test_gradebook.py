@@ -263,9 +263,12 @@ def test_the_configuration_says_where_the_gradebook_is(course_folder, tmp_path):
     moved = tmp_path / "elsewhere" / "marks.db"
     moved.parent.mkdir()
     database.rename(moved)
-    with pytest.raises(GradebookError, match=r"no gradebook .*gradebook.db; `nbgrader generate"):
+    with pytest.raises(GradebookError, match=r"no gradebook .*gradebook.db yet; `nbgrader generate"):
         read_scores(read_course(course_folder), "demo")
     assert not database.exists()
+    database.touch()
+    with pytest.raises(GradebookError, match="no gradebook"):
+        read_scores(read_course(course_folder), "demo")
     given = read_course(course_folder, database=f"sqlite:///{moved}")
     assert read_scores(given, "demo") == {}
     with (course_folder / "nbgrader_config.py").open("a") as file:
@@ -299,8 +302,15 @@ def test_a_folder_that_is_no_course_and_an_address_that_is_none_are_refused(
 ):
     with pytest.raises(GradebookError, match=r"no nbgrader course.*init-grading"):
         read_course(tmp_path)
-    with pytest.raises(GradebookError, match="'gradebook' is none"):
-        read_course(course_folder, database="gradebook")
+    for address in ("gradebook", "nosuchdatabase://computer/gradebook"):
+        with pytest.raises(GradebookError, match=f"'{address}' is none"):
+            read_course(course_folder, database=address)
+
+
+def test_a_driver_that_is_not_installed_is_named(course_folder, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pg8000", None)
+    with pytest.raises(GradebookError, match=r"//ada:[*]+@here/marks needs the driver pg8000,"):
+        read_course(course_folder, database="postgresql+pg8000://ada:secret@here/marks")
 
 
 def test_scores_are_read_without_importing_nbgrader(course, judge):
