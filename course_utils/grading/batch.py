@@ -543,7 +543,8 @@ def _judge(
         while waiting and len(running) < pool.num_workers:
             student = waiting.popleft()
             submitted = tuple(
-                read_submitted(plan.pending[student], reference.name) for reference in references
+                read_submitted(plan.pending[student], name, siblings=plan.sources)
+                for name in plan.sources
             )
             task = Task(student, plan.assignment, submitted, references, settings)
             yield Started(student)

@@ -10,7 +10,7 @@ import copy
 import json
 import re
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import SequenceMatcher
 from itertools import count
@@ -78,15 +78,19 @@ def is_notebook_name(name: str) -> bool:
     return _NOTEBOOK_NAME.fullmatch(name) is not None
 
 
-def find_notebook(folder: Path, expected_name: str) -> FoundNotebook:
+def find_notebook(
+    folder: Path, expected_name: str, *, siblings: Collection[str] = ()
+) -> FoundNotebook:
     """Find a lesson's notebook among the files of a submission.
 
-    A file of another name is taken if it is the only notebook, or the only one whose name differs
-    by no more than its case or a mark such as ``-Copy1`` or `` (1)``.
+    A file of another name is taken if it is the only one whose name differs by no more than its
+    case or a mark such as ``-Copy1`` or `` (1)``, or if it is the only notebook that is left over
+    and this is the only one that is missing.
 
     Args:
         folder: the submission.
         expected_name: the lesson's file name, such as ``03_training.ipynb``.
+        siblings: the file names of the assignment's notebooks, if it has several.
 
     Raises:
         SubmissionError: there is none, or more than one could be meant.
@@ -107,14 +111,21 @@ def find_notebook(folder: Path, expected_name: str) -> FoundNotebook:
         and _is_plain_file(file)
     }
     wanted = _common_stem(Path(expected_name).stem)
+    others = {_common_stem(Path(name).stem) for name in siblings} - {wanted}
     similar = [file for file, stem in notebooks.items() if stem == wanted]
-    candidates = similar or list(notebooks)
-    if len(candidates) == 1:
+    candidates = similar or [file for file, stem in notebooks.items() if stem not in others]
+    only_this_is_missing = others <= set(notebooks.values())
+    if len(candidates) == 1 and (similar or only_this_is_missing):
         message = f"the file is called {candidates[0].name!r}, not {expected_name!r}"
         return FoundNotebook(candidates[0], (Repair("renamed", "", message),))
     if not candidates:
         raise SubmissionError(f"there is no notebook; hand in {expected_name}")
     names = _enumerate(repr(file.name) for file in candidates)
+    if not (similar or only_this_is_missing):
+        raise SubmissionError(
+            f"several notebooks are missing, and it is not clear which {names} is meant to be; "
+            f"hand in one called {expected_name}"
+        )
     raise SubmissionError(
         f"several notebooks could be meant ({names}); hand in one, called {expected_name}"
     )

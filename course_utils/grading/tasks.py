@@ -6,6 +6,7 @@ Dask imports this module when a worker starts.
 
 import os
 import signal
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -131,15 +132,17 @@ def make_reference(name: str, source: str, settings: Settings) -> Reference:
     return Reference(name, source, replace(execution, notebook=notebook))
 
 
-def read_submitted(folder: Path, name: str) -> Submitted:
+def read_submitted(folder: Path, name: str, *, siblings: Collection[str]) -> Submitted:
     """Read a submitted notebook.
 
     Args:
         folder: the submission.
         name: the lesson's name.
+        siblings: the names of all of the assignment's notebooks.
     """
+    names = [f"{sibling}.ipynb" for sibling in siblings]
     try:
-        found: FoundNotebook = find_notebook(folder, f"{name}.ipynb")
+        found: FoundNotebook = find_notebook(folder, f"{name}.ipynb", siblings=names)
         return Submitted(name, read_submission(found.path), found.repairs, "")
     except SubmissionError as error:
         return Submitted(name, b"", (), str(error))

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -194,6 +195,63 @@ def test_sandboxed_kernels_have_what_the_instructor_imports(course_folder, submi
     result = grade(course_folder, "demo", num_workers=2)
     scores = {judgement.student: judgement.score for judgement in result.graded}
     assert scores == {"ada": 2.0, "bob": 0.0}
+
+
+def test_workers_elsewhere_grade_and_stay(course_folder, submit):
+    submit("ada")
+    submit("bob", WRONG)
+    with LocalCluster(
+        n_workers=1,
+        threads_per_worker=2,
+        host="127.0.0.1",
+        protocol="tcp",
+        dashboard_address=None,
+    ) as cluster:
+        events = []
+        result = grade(
+            course_folder,
+            "demo",
+            kernel="python3",
+            scheduler=cluster.scheduler_address,
+            on_event=events.append,
+        )
+        assert len(cluster.scheduler.workers) == 1
+    assert Ready(2) in events
+    assert {one.student: one.score == one.max_score for one in result.graded} == {
+        "ada": True,
+        "bob": False,
+    }
+
+
+def test_an_assignment_may_have_several_notebooks(course_folder, submit, quick_judge, run_nbgrader):
+    source = course_folder / "source" / "demo"
+    shutil.copy(source / "demo.ipynb", source / "more.ipynb")
+    run_nbgrader(course_folder, "generate_assignment", "demo", "--force")
+    for student, others in (("ada", RIGHT), ("bob", WRONG), ("cyd", None)):
+        folder = submit(student, others or RIGHT)
+        if others:
+            (folder / "demo.ipynb").rename(folder / "more.ipynb")
+            submit(student)
+    result = grade(course_folder, "demo", scheduler=quick_judge)
+    found = {(one.student, one.notebook): one.score for one in result.graded}
+    wrong = found["bob", "more"]
+    assert wrong < 2.0
+    assert found == {
+        ("ada", "demo"): 2.0,
+        ("ada", "more"): 2.0,
+        ("bob", "demo"): 2.0,
+        ("bob", "more"): wrong,
+        ("cyd", "demo"): 2.0,
+        ("cyd", "more"): 0.0,
+    }
+    scores = read_scores(read_course(course_folder), "demo")
+    assert {
+        (student, notebook): score
+        for student, cells in scores.items()
+        for (notebook, cell), score in cells.items()
+        if cell == "check-3-1"
+    } == found
+    assert len(grade(course_folder, "demo", scheduler=quick_judge).unchanged) == 6
 
 
 def test_only_what_changed_is_graded_again(course_folder, submit, quick_judge):

@@ -263,7 +263,9 @@ def test_the_configuration_says_where_the_gradebook_is(course_folder, tmp_path):
     moved = tmp_path / "elsewhere" / "marks.db"
     moved.parent.mkdir()
     database.rename(moved)
-    with pytest.raises(GradebookError, match=r"no gradebook .*gradebook.db yet; `nbgrader generate"):
+    with pytest.raises(
+        GradebookError, match=r"no gradebook .*gradebook.db yet; `nbgrader generate"
+    ):
         read_scores(read_course(course_folder), "demo")
     assert not database.exists()
     database.touch()

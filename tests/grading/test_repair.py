@@ -791,6 +791,30 @@ def test_no_file_or_several_are_refused(tmp_path, names, message):
         find_notebook(tmp_path, NAME)
 
 
+@pytest.mark.parametrize(
+    ("files", "found"),
+    [
+        (["essay.ipynb"], "there is no notebook; hand in 03_training.ipynb"),
+        (["ESSAY (1).ipynb"], "there is no notebook"),
+        (["homework.ipynb"], "not clear which 'homework.ipynb' is meant to be"),
+        (["homework.ipynb", "other.ipynb"], "not clear which 'homework.ipynb', 'other.ipynb' is"),
+        (["03_training-Copy1.ipynb"], 0),
+        (["homework.ipynb", "essay.ipynb"], 0),
+        (["homework.ipynb", "Essay.ipynb"], 0),
+        (["homework.ipynb", "other.ipynb", "essay.ipynb"], "several notebooks could be meant"),
+    ],
+)
+def test_no_notebook_stands_for_another_of_its_assignment(tmp_path, files, found):
+    for name in files:
+        (tmp_path / name).write_text("{}")
+    siblings = ["essay.ipynb", NAME]
+    if isinstance(found, int):
+        assert find_notebook(tmp_path, NAME, siblings=siblings).path.name == files[found]
+    else:
+        with pytest.raises(SubmissionError, match=re.escape(found)):
+            find_notebook(tmp_path, NAME, siblings=siblings)
+
+
 def test_a_folder_that_is_not_there_is_refused(tmp_path):
     with pytest.raises(SubmissionError, match="'nobody' cannot be read"):
         find_notebook(tmp_path / "nobody", NAME)
