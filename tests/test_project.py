@@ -15,6 +15,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 MAX_README_LINES = 120
+PAGES = ("README.md", "CONTRIBUTING.md", "docs/grading.md")
 
 
 def read(name):
@@ -41,7 +42,7 @@ def test_the_readme_is_short():
     assert 0 < len(read("README.md").splitlines()) < MAX_README_LINES
 
 
-@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md"])
+@pytest.mark.parametrize("name", PAGES)
 def test_commands_that_are_told_exist(name):
     from course_utils.cli import app
 
@@ -57,12 +58,12 @@ def test_commands_that_are_told_exist(name):
     assert {command for program, command in told if program == "course"} <= commands
 
 
-@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md"])
+@pytest.mark.parametrize("name", PAGES)
 def test_links_to_files_lead_somewhere(name):
     text = re.sub(r"<!--.*?-->|`[^`]*`", "", read(name), flags=re.DOTALL)
     links = re.findall(r"\]\((?!\w+:|#)([^)#\s]+)", text)
     assert links
-    assert not [link for link in links if not (ROOT / link).exists()]
+    assert not [link for link in links if not (ROOT / name).parent.joinpath(link).exists()]
 
 
 def test_continuous_integration_runs_what_a_contributor_runs():

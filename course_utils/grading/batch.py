@@ -426,6 +426,8 @@ def _start_workers(
     log.unlink(missing_ok=True)
     environment = {**_ONE_THREAD, "TMPDIR": str(temporary), LOG_VARIABLE: str(log)}
     folders = {"temporary-directory": str(temporary)}
+    for handler in logging.getLogger("distributed").handlers:
+        handler.setLevel(logging.CRITICAL)  # for good: the last messages come after the end
     with fork_server as variables, dask.config.set(_DASK | folders):
         with warnings.catch_warnings(action="ignore"):  # that another program uses Dask's port
             cluster = LocalCluster(
