@@ -175,13 +175,14 @@ def _end(members: Iterable[psutil.Process]) -> tuple[str, ...]:
     One that has ended and that nobody asked how (a zombie) is not left behind.
     """
     _, alive = psutil.wait_procs(members, timeout=_END_SECONDS)
-    left = []
+    left = {}
     for member in alive:
         with suppress(psutil.Error):
             if member.status() != psutil.STATUS_ZOMBIE:
-                left.append(member.name())
+                left[member] = member.name()
                 member.kill()
-    return tuple(left)
+    psutil.wait_procs(left, timeout=_END_SECONDS)
+    return tuple(left.values())
 
 
 def _last_line(file: IO[bytes]) -> str:
