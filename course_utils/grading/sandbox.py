@@ -1,9 +1,10 @@
 """A kernel in a sandbox: a Jupyter kernel provisioner that starts it under bubblewrap.
 
-The kernel sees Python, the course's package and nothing else of this computer: no network, no
-other processes, no home, no environment. All it can write to is memory: a work folder, a home and
-a ``/tmp`` of limited size that end with it. It is talked to over IPC sockets that lie in the
-sandbox too, and are reached through ``/proc``, so that not even those touch the disk.
+The kernel sees Python, the course's package without its grader, and nothing else of this computer:
+no network, no other processes, no home, no environment. All it can write to is memory: a work
+folder, a home and a ``/tmp`` of limited size that end with it. It is talked to over IPC sockets
+that lie in the sandbox too, and are reached through ``/proc``, so that not even those touch the
+disk.
 
 Whatever starts kernels by name can use it: ``papermill -k course-sandbox``,
 ``pytest --nbval --nbval-kernel-name course-sandbox``, JupyterLab. Three variables in the
@@ -286,7 +287,10 @@ def _writable_folders(folders: Iterable[str], size: int) -> Iterator[str]:
 
 
 def _readable_folders() -> Iterator[str]:
-    """Options for the system, for Python and for the course's package, without the lessons."""
+    """Options for the system, for Python and for the course's package.
+
+    Where answers stand is hidden: in the lessons, and in the grader with its example class.
+    """
     yield from ("--ro-bind", "/usr", "/usr")
     for folder in (Path("/", name) for name in _SYSTEM):
         if folder.is_symlink():
@@ -297,10 +301,8 @@ def _readable_folders() -> Iterator[str]:
         yield from ("--ro-bind-try", f"/etc/{name}", f"/etc/{name}")
     for folder in _python_folders():
         yield from ("--ro-bind", str(folder), str(folder))
-    for prefix in {sys.prefix, sys.base_prefix, sysconfig.get_path("data"), "/usr", "/usr/local"}:
-        lessons = Path(prefix, "share", "pixels-and-people")
-        if lessons.is_dir():
-            yield from ("--tmpfs", str(lessons), "--remount-ro", str(lessons))
+    for folder in _folders_with_answers():
+        yield from ("--tmpfs", str(folder), "--remount-ro", str(folder))
 
 
 def _python_folders() -> list[Path]:
@@ -313,6 +315,16 @@ def _python_folders() -> list[Path]:
         if not any(folder.is_relative_to(other) for other in (Path("/usr"), *chosen)):
             chosen.append(folder)
     return chosen
+
+
+def _folders_with_answers() -> Iterator[Path]:
+    """Folders within the readable ones that hold the lessons and the grader."""
+    for prefix in {sys.prefix, sys.base_prefix, sysconfig.get_path("data"), "/usr", "/usr/local"}:
+        lessons = Path(prefix, "share", "pixels-and-people")
+        if lessons.is_dir():
+            yield lessons
+    grader = Path(__file__).parent
+    yield from {grader, grader.resolve()}
 
 
 def make_environment(given: Mapping[str, str]) -> dict[str, str]:

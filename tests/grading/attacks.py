@@ -211,6 +211,12 @@ CODE = {
     "another submission read": """
         import pathlib
         print(pathlib.Path("TARGET/grades.json").read_text())""",
+    "right answers taken from the course's package": """
+        from course_utils.grading.example_class import SOLUTIONS
+        for exercise, head in (("3.1", "step(weight, gradient, learning_rate)"),
+                               ("3.2", "best_epoch(losses)")):
+            body = SOLUTIONS[exercise]["another way"].body.replace("\\n", "\\n    ")
+            exec(f"def {head}:\\n    {body}")""",
     "results forged where the judge looks": """
         import glob, os
         for name, path in os.environ.items():

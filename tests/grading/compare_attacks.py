@@ -172,7 +172,7 @@ def _plan(student, course, *, seconds, report):
         *("--bind", str(report), str(inside.REPORT)),
         *("--remount-ro", "/", "--chdir", str(inside.COURSE)),
     ]
-    for name, value in sandbox._environment(os.environ).items():
+    for name, value in sandbox.make_environment(os.environ).items():
         options += ("--setenv", name, value)
     return Plan(
         program=shutil.which("bwrap") or "bwrap",

@@ -163,9 +163,11 @@ def test_it_imports_what_it_wrote(kernel):
     assert kernel.run(f"{code}; print(own_module.value)") == "7"
 
 
-def test_the_courses_package_is_there_and_the_lessons_are_not(kernel):
+def test_the_courses_package_is_there_and_the_grader_and_the_lessons_are_not(kernel):
     found = kernel.run("import course_utils; print(course_utils.__file__)")
     assert found == course_utils.__file__
+    grader = Path(course_utils.__file__).parent / "grading"
+    assert kernel.run(f"import os; print(os.listdir({str(grader)!r}))") == "[]"
     lessons = Path(sys.prefix, "share", "pixels-and-people")
     assert kernel.run(f"import os; print(os.listdir({str(lessons)!r}))") in (
         "[]",
