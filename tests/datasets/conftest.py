@@ -129,8 +129,15 @@ _hooked: list[bool] = []
 
 
 def _hook(event: str, arguments: tuple[Any, ...]) -> None:
+    if _watching and event == "os.remove":
+        arguments = (str(_absolute(*arguments)),)
     for events in _watching:
         events.append((event, arguments))
+
+
+def _absolute(path: str, folder: int) -> Path:
+    """The path of a file that was named within an open folder, as ``shutil.rmtree`` does."""
+    return Path(path) if folder == -1 else Path(f"/proc/self/fd/{folder}").readlink() / path
 
 
 @pytest.fixture(scope="session")
