@@ -40,6 +40,7 @@ from rich.table import Table
 
 from course_utils.execution.files import write_text
 from course_utils.grading import sandbox
+from course_utils.grading.forked_kernel import Order
 from course_utils.grading.guard import Guard, Limits, Plan, SandboxError
 
 # Hidden tests as nbgrader's manual teaches them.
@@ -183,6 +184,8 @@ def _plan(student, course, *, seconds, report):
         sockets=_SOCKETS,
         link=report.with_name(f"{report.name}.link"),
         status=None,
+        fork_server="",
+        order=Order((), {}, ""),
     )
 
 
