@@ -8,8 +8,11 @@ import hashlib
 import json
 import os
 import socket
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import psutil
 import pytest
@@ -156,3 +159,15 @@ def test_nothing_reaches_the_terminal(capfd):
     judge("ada", notebook, limits=RunLimits(), sandbox=Limits())
     captured = capfd.readouterr()
     assert "COURSE-TERMINAL" not in captured.out + captured.err
+
+
+def test_nbgrader_can_be_given_the_same_attacks(tmp_path):
+    name = "cells rewritten before they run"
+    script = Path(__file__).with_name("compare_attacks.py")
+    rows = tmp_path / "rows.json"
+    command = [sys.executable, str(script), name, "--json", str(rows)]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stdout + run.stderr
+    attack = {row["name"]: row for row in json.loads(rows.read_text())}[name]
+    assert attack["nbgrader"]["points"] == MAX_SCORE
+    assert attack["points"] == 0
