@@ -116,8 +116,8 @@ class Plan:
         sockets: the one of them where nothing but sockets may lie.
         link: symbolic link that is to lead from here to ``sockets``.
         status: file to which its usage is written when it has ended.
-        fork_server: path of the socket of one that can fork a kernel instead of the command.
-        order: what to order from it.
+        fork: path of the socket of a server that can fork a kernel instead of the command, and
+            what to order from it.
     """
 
     program: str
@@ -128,8 +128,7 @@ class Plan:
     sockets: str
     link: Path
     status: Path | None
-    fork_server: str
-    order: Order
+    fork: tuple[str, Order] | None = None
 
 
 @dataclass(frozen=True)
@@ -216,14 +215,16 @@ class Guard(threading.Thread):
                     write_text(self._plan.status, json.dumps(asdict(self.usage), indent=2) + "\n")
 
     def _start(self, output_end: IO[bytes]) -> subprocess.Popen[bytes]:
-        if self._plan.fork_server:
+        if self._plan.fork:
             with suppress(SandboxError, OSError):
-                return self._start_forked(output_end)
+                return self._start_forked(*self._plan.fork, output_end)
         return self._start_sandbox(self._plan.command, subprocess.DEVNULL, output_end)
 
-    def _start_forked(self, output_end: IO[bytes]) -> subprocess.Popen[bytes]:
+    def _start_forked(
+        self, server: str, order: Order, output_end: IO[bytes]
+    ) -> subprocess.Popen[bytes]:
         """Start a sandbox that keeps until its pipe ends, and have a kernel forked into it."""
-        connection = connect(self._plan.fork_server)
+        connection = connect(server)
         if connection is None:
             raise SandboxError("the fork server is gone")
         with connection, ExitStack() as stack:
@@ -232,7 +233,7 @@ class Guard(threading.Thread):
             try:
                 self._wait_until(self._keeps, "its keeper did not start")
                 files = [self._init_handle, output_end.fileno(), pipe_end.fileno()]
-                pid = order_kernel(connection, self._plan.order, files=files)
+                pid = order_kernel(connection, order, files=files)
                 self._forked_handle = os.pidfd_open(pid)
                 self._program = _read_inner_pid(pid)
                 _set_limits(pid, self._plan.limits)
@@ -287,7 +288,7 @@ class Guard(threading.Thread):
         self._forget_init()
 
     def _make_link(self) -> None:
-        made = self._plan.link.with_name(".link")
+        made = self._plan.link.with_name(f".{self._plan.link.name}")
         made.symlink_to(self._look_into(self._plan.sockets))
         made.replace(self._plan.link)
 

@@ -202,6 +202,7 @@ class SandboxProvisioner(LocalProvisioner):
             options += ("--setenv", name, value)
         command = [word.replace(connection, _CONNECTION_FILE) for word in command]
         is_known = command[1:3] == ["-m", "ipykernel_launcher"]
+        server = environment.get(FORK_SERVER, "") if is_known else ""
         return Plan(
             program=shutil.which("bwrap") or "bwrap",
             options=options,
@@ -211,8 +212,7 @@ class SandboxProvisioner(LocalProvisioner):
             sockets=sockets,
             link=folder / _LINK,
             status=Path(status) if status else None,
-            fork_server=environment.get(FORK_SERVER, "") if is_known else "",
-            order=Order(command[3:], variables, WORK),
+            fork=(server, Order(command[3:], variables, WORK)) if server else None,
         )
 
     async def send_signal(self, signum: int) -> None:

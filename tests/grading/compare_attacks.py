@@ -40,7 +40,6 @@ from rich.table import Table
 
 from course_utils.execution.files import write_text
 from course_utils.grading import sandbox
-from course_utils.grading.forked_kernel import Order
 from course_utils.grading.guard import Guard, Limits, Plan, SandboxError
 
 # Hidden tests as nbgrader's manual teaches them.
@@ -146,12 +145,12 @@ def autograde(student: str, course: Path, *, seconds: float, report: Path) -> Au
         student: the name of the submission's folder.
         course: nbgrader's folder; it is only read.
         seconds: how long nbgrader may take.
-        report: a new folder in one of its own, the only one that the sandbox can write to.
+        report: a new folder, the only one on disk that the sandbox can write to.
 
     Raises:
         SandboxError: there is no sandbox to be had, or nobody knows why it ended.
     """
-    report.mkdir(parents=True)
+    report.mkdir()
     guard = Guard(_plan(student, course, seconds=seconds, report=report))
     guard.start()
     guard.started.result()
@@ -182,10 +181,8 @@ def _plan(student, course, *, seconds, report):
         limits=LIMITS,
         folders=folders,
         sockets=_SOCKETS,
-        link=report.with_name("link"),
+        link=report.with_name(f"{report.name}.link"),
         status=None,
-        fork_server="",
-        order=Order((), {}, ""),
     )
 
 
@@ -225,16 +222,14 @@ def compare(submissions: Mapping[str, NotebookNode], *, seconds: float) -> Itera
     with tempfile.TemporaryDirectory() as name, ThreadPoolExecutor(2) as pool:
         folder = Path(name)
         make_course(folder / "course")
-        report = folder / "first" / "report"
-        autograde(inside.NEIGHBOUR, folder / "course", seconds=seconds, report=report)
-        course = report / "course"
+        autograde(inside.NEIGHBOUR, folder / "course", seconds=seconds, report=folder / "first")
+        course = folder / "first" / "course"
         for one, notebook in submissions.items():
             _write(notebook, course / "submitted" / _to_id(one) / inside.ASSIGNMENT)
 
         def run(one):
             student = _to_id(one)
-            report = folder / student / "report"
-            nbgrader = autograde(student, course, seconds=seconds, report=report)
+            nbgrader = autograde(student, course, seconds=seconds, report=folder / student)
             judgement = judge(one, submissions[one], limits=RUN_LIMITS, sandbox=SANDBOX_LIMITS)
             return Row(one, nbgrader, judgement.score, judgement.ending.kind)
 
