@@ -28,6 +28,7 @@ from PIL import Image
 
 from course_utils.datasets.base import ImageDataset
 from course_utils.evaluation import Estimate, Evaluation, percentage
+from course_utils.files import write_bytes
 
 if TYPE_CHECKING:
     import keras
@@ -111,9 +112,7 @@ class Plot:
     def save(self, path: str | Path) -> None:
         """Write the figure to a file whose ending says the format: .png, .svg or .pdf."""
         path = Path(path)
-        partial = path.with_name(path.name + ".partial")
-        partial.write_bytes(self._render(path.suffix.removeprefix(".")))
-        partial.replace(path)
+        write_bytes(path, self._render(path.suffix.removeprefix(".")))
 
     def _render(self, file_format: str) -> bytes:
         buffer = io.BytesIO()

@@ -92,7 +92,6 @@ TESTED_THROUGH = {
     "grading/tasks.py": "grading/test_attacks.py",
     "bench/terminal.py": "bench/test_training.py",
     "bench/worker.py": "bench/test_training.py",
-    "execution/files.py": "execution/test_runs.py",
     "execution/store.py": "execution/test_runs.py",
     "execution/terminal.py": "test_cli.py",
     "execution/worker.py": "execution/test_runs.py",

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import course_utils
 from course_utils.environment import cpu_flags, cpu_model, num_cores
-from course_utils.execution.files import write_text
+from course_utils.files import write_text
 
 _IMPORT = """
 import time

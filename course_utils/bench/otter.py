@@ -22,9 +22,9 @@ from typing import Any
 
 import numpy as np
 
-from course_utils.execution.files import write_text
 from course_utils.execution.lessons import read_notebook
 from course_utils.exercises.probes import PROBES, collect_answers
+from course_utils.files import write_text
 from course_utils.grading.comparison import Answer, compare, parse_emission
 
 AUTOGRADER = "autograder.zip"

@@ -10,7 +10,7 @@ import pandas as pd
 from course_utils.bench.measurements import Measurement
 from course_utils.bench.training import SAMPLE_PICTURES, WHOLE_PICTURES, Race, Result
 from course_utils.evaluation import Estimate, over_seeds, percentage, wilson
-from course_utils.execution.files import write_text
+from course_utils.files import write_text
 
 if TYPE_CHECKING:
     from course_utils.plots import Plot

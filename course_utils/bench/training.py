@@ -18,8 +18,8 @@ from course_utils import backend
 from course_utils.bench import original
 from course_utils.bench.measurements import machine
 from course_utils.bench.process import measure
-from course_utils.execution.files import write_text
 from course_utils.execution.lessons import RunError
+from course_utils.files import write_text
 
 CONTESTANTS = ("original", "classic", "quick", "good", "best")
 NUM_SEEDS = {"original": 2, "classic": 2, "quick": 5, "good": 3, "best": 2}

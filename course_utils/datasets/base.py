@@ -1,5 +1,6 @@
 """What every data set looks like once it is loaded."""
 
+import hashlib
 from dataclasses import dataclass
 from html import escape
 
@@ -44,6 +45,16 @@ class ImageSplit:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def fingerprint(self) -> str:
+        """A short text, the same for the same pictures with the same labels in the same order.
+
+        Neither names nor files count, so that a stored result can be kept with what it came from.
+        """
+        digest = hashlib.sha256(repr((self.images.shape, self.images.dtype.str)).encode())
+        digest.update(np.ascontiguousarray(self.images).data)
+        digest.update(np.ascontiguousarray(self.labels, dtype=np.int64).data)
+        return digest.hexdigest()[:32]
 
     def take(self, indices: NDArray[np.int64]) -> "ImageSplit":
         """The images at ``indices`` (n,), in that order, copied."""

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import nbformat
 
-from course_utils.execution.files import write_text
 from course_utils.execution.lessons import RunError
 from course_utils.execution.records import Record
 from course_utils.execution.runs import LessonRun
+from course_utils.files import write_text
 
 COLUMNS = ("lesson", "name", "value", "low", "high", "text")
 _TEMPLATES = Path(__file__).parent / "templates"

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import nbformat
 
-from course_utils.execution.files import write_text
 from course_utils.execution.lessons import RunError, Value, read_notebook
+from course_utils.files import write_text
 
 _ERROR_MARKER = "papermill-error-cell-tag"  # of the cells that papermill adds around a failure
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import nbformat
 
-from course_utils.execution.files import write_text
 from course_utils.execution.lessons import read_notebook
+from course_utils.files import write_text
 
 # nbgrader's marks
 _REGION = re.compile(

@@ -16,7 +16,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from course_utils.execution.files import write_text
+from course_utils.files import write_text
 from course_utils.grading.gradebook import Course
 from course_utils.grading.results import format_points
 

@@ -17,8 +17,8 @@ from typing import Any, Literal
 
 from PIL import Image
 
-from course_utils.execution.files import write_text
 from course_utils.exercises.probes import MIME_TYPE
+from course_utils.files import write_text
 from course_utils.grading.pages import plain_text, render
 from course_utils.grading.results import CheckResult, EndingKind, Judgement, RepairKind
 

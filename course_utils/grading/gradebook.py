@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from course_utils.execution.files import write_text
+from course_utils.files import write_text
 from course_utils.grading.results import Judgement
 from course_utils.grading.store import autograded_file
 

@@ -25,7 +25,7 @@ from typing import IO
 
 import psutil
 
-from course_utils.execution.files import write_text
+from course_utils.files import write_text
 from course_utils.grading.forked_kernel import Order, connect, order_kernel
 from course_utils.grading.system_calls import make_filter
 

@@ -24,9 +24,9 @@ import psutil
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from course_utils.execution.files import write_text
 from course_utils.execution.lessons import Value, read_notebook
 from course_utils.exercises.probes import MIME_TYPE, PROBES, SEED_VARIABLE
+from course_utils.files import write_text
 from course_utils.grading.comparison import (
     Emission,
     EmissionError,

@@ -33,7 +33,7 @@ from nbformat.v4 import new_output
 from nbval.kernel import RunningKernel
 from nbval.plugin import IPyNbCell, IPyNbFile, coalesce_streams
 
-from course_utils.execution.files import write_text
+from course_utils.files import write_text
 from course_utils.grading.comparison import MAX_LENGTH
 from course_utils.grading.results import EndingKind
 

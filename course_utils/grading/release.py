@@ -11,9 +11,9 @@ from pathlib import Path
 import nbformat
 
 import course_utils
-from course_utils.execution.files import write_text
 from course_utils.execution.lessons import read_notebook
 from course_utils.exercises.working_copy import CODE_STUB, PROSE_STUB
+from course_utils.files import write_text
 
 # nbgrader's configuration of what takes the place of solutions.
 STUBS = {"ClearSolutions": {"code_stub": {"python": CODE_STUB}, "text_stub": PROSE_STUB}}

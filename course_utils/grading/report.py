@@ -14,8 +14,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from course_utils.execution.files import write_text
 from course_utils.execution.report import format_memory, format_seconds
+from course_utils.files import write_text
 from course_utils.grading.feedback import verdict
 from course_utils.grading.pages import render
 from course_utils.grading.results import (

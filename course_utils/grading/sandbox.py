@@ -44,7 +44,7 @@ from traitlets import Dict
 
 import course_utils
 from course_utils import backend
-from course_utils.execution.files import write_text
+from course_utils.files import write_text
 from course_utils.grading.forked_kernel import Order
 from course_utils.grading.guard import Guard, Limits, Plan, SandboxError, Usage
 

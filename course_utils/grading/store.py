@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import course_utils
-from course_utils.execution.files import write_text
+from course_utils.files import write_text
 from course_utils.grading.results import Judgement, ResultError
 
 FOLDER = ".course"

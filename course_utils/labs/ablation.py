@@ -22,7 +22,7 @@ import course_utils
 from course_utils import models, training
 from course_utils.datasets.base import ImageDataset
 from course_utils.evaluation import evaluate, over_seeds, paired_difference
-from course_utils.execution.files import write_text
+from course_utils.files import write_text
 from course_utils.progress import is_watched
 
 if TYPE_CHECKING:

@@ -125,3 +125,20 @@ def test_description_of_pixels10_is_the_same_each_time():
     texts = {repr(datasets.load("pixels10", num_train=50, num_test=20).describe()) for _ in "ab"}
     assert len(texts) == 1
     assert "palette" in texts.pop()
+
+
+def test_the_fingerprint_of_a_split_follows_its_pictures_and_labels_and_nothing_else():
+    images = np.arange(2 * 4 * 4 * 3, dtype=np.uint8).reshape(2, 4, 4, 3)
+    frame = pd.DataFrame({"brightness": ["dark", "light"]})
+    split = ImageSplit(images, np.array([0, 1]), frame)
+    other = images.copy()
+    other[1, 3, 3, 2] += 1
+    same = ImageSplit(np.asfortranarray(images), np.array([0, 1], np.int32), frame[::-1])
+    assert same.fingerprint() == split.fingerprint()
+    for changed in (
+        ImageSplit(other, np.array([0, 1]), frame),
+        ImageSplit(images, np.array([1, 0]), frame),
+        ImageSplit(images[::-1], np.array([0, 1]), frame),
+        ImageSplit(images.reshape(2, 2, 8, 3), np.array([0, 1]), frame),
+    ):
+        assert changed.fingerprint() != split.fingerprint()

@@ -38,7 +38,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from course_utils.execution.files import write_text
+from course_utils.files import write_text
 from course_utils.grading import sandbox
 from course_utils.grading.guard import Guard, Limits, Plan, SandboxError
 

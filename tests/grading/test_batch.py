@@ -16,7 +16,7 @@ import psutil
 import pytest
 from distributed import LocalCluster
 
-from course_utils.execution.files import write_text
+from course_utils.files import write_text
 from course_utils.grading.batch import (
     BatchError,
     Finished,

@@ -1,0 +1,283 @@
+"""Files that are there as a whole or not at all, and never in the place of somebody else's.
+
+:func:`write_text`, :func:`write_bytes` and :func:`replacing` write one file under a temporary name
+beside it and rename it. They are for places that belong to the course.
+
+:func:`write_own` is for places that the user named. It remembers what it wrote in a hidden file
+beside it, :data:`LEDGER`, and refuses to write over anything else. What it writes appears in one
+step, however many files it is.
+"""
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+LEDGER = ".course-files.json"
+
+_UNFINISHED = ".course-unfinished-"  # of a folder with files that are being written
+_FINISHED = ".course-finished"  # of one whose files are whole and about to be moved to their places
+_ABANDONED_SECONDS = 24 * 3600  # after which nobody goes on with an unfinished folder
+_locked: set[Path] = set()
+
+
+class FilesError(Exception):
+    """A file can't be written where it was asked for; the message says why and what to do."""
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file as a whole.
+
+    Args:
+        path: the file; its folder is made if need be, and an older file replaced.
+        text: its content, written as UTF-8; what UTF-8 cannot hold becomes ``?``.
+    """
+    write_bytes(path, text.encode("utf-8", errors="replace"))
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file as a whole; as :func:`write_text`."""
+    with _temporary(path, "") as temporary:
+        temporary.write_bytes(content)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Let a block write a file of its own choice of library, as a whole.
+
+    Args:
+        path: the file; its folder is made if need be, and an older file replaced at the end of the
+            block. When the block raises, the older file stays.
+
+    Yields:
+        The temporary name to write to, with the same ending.
+    """
+    with _temporary(path, "".join(path.suffixes)) as temporary:
+        yield temporary
+
+
+@contextmanager
+def _temporary(path: Path, ending: str) -> Iterator[Path]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    number = f"{os.getpid()}{time.monotonic_ns()}"
+    temporary = path.with_name(f".{path.name[:40]}.{number}{ending}")
+    try:
+        yield temporary
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_own(
+    folder: Path,
+    contents: Mapping[str, str | bytes],
+    *,
+    maker: str,
+    remove: Collection[str] = (),
+    force: bool | None = None,
+) -> None:
+    """Write files into a folder that the user named: all in one step, none over a stranger's.
+
+    A file in the way is replaced when the same maker wrote it and nobody has changed it since, or
+    when it already has the content that it should get. When the process is killed while the files
+    are moved to their places, the next call, or :func:`finish`, moves the others.
+
+    Args:
+        folder: made if need be.
+        contents: the files by their names in the folder. A text is written as UTF-8.
+        maker: the command that writes them, such as ``course export``.
+        remove: names of files of the same maker that are to go in the same step, where they exist.
+        force: whether to replace any file in the way; folders stay in the way. None where the
+            command has no such option to tell its user of.
+
+    Raises:
+        FilesError: something is in the way. Nothing has been written then.
+        OSError: the folder can't be written to, or is full. Nothing has been written then.
+    """
+    make_folder(folder)
+    encoded = {
+        name: content if isinstance(content, bytes) else content.encode("utf-8", errors="replace")
+        for name, content in contents.items()
+    }
+    with locked(folder, wait=True) as alone:
+        finish(folder)
+        ledger = read_ledger(folder)
+        for name, content in encoded.items():
+            _refuse_strangers(folder / name, ledger.get(name), maker, content, force=force)
+        for name in remove:
+            _refuse_strangers(folder / name, ledger.get(name), maker, None, force=force)
+            ledger.pop(name, None)
+        ledger |= {
+            name: {"sha256": _digest(content), "maker": maker} for name, content in encoded.items()
+        }
+        encoded[LEDGER] = json.dumps(ledger, indent=1, ensure_ascii=False).encode()
+        _remove_abandoned(folder, older_than=0 if alone else _ABANDONED_SECONDS)
+        staged = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=folder))
+        try:
+            for name, content in encoded.items():
+                (staged / name).write_bytes(content)
+            staged.rename(folder / _FINISHED)
+        except BaseException:
+            shutil.rmtree(staged, ignore_errors=True)
+            raise
+        try:
+            finish(folder)
+        except BaseException:  # such as Ctrl-C: the step is a whole one all the same
+            finish(folder)
+            raise
+
+
+def finish(folder: Path) -> None:
+    """Move files to their places that :func:`write_own` could not before its process was killed.
+
+    Whoever reads files that it wrote calls this first.
+    """
+    staged = folder / _FINISHED
+    if not staged.is_dir():
+        return
+    before = read_ledger(folder)
+    names = [path.name for path in staged.iterdir()]
+    if LEDGER in names:
+        after = read_ledger(staged)
+        for name in before.keys() - after.keys():
+            if _is_unchanged(folder / name, before[name]):
+                (folder / name).unlink()
+    for name in sorted(names, key=LEDGER.__eq__):  # the ledger last
+        with suppress(FileNotFoundError):  # another process has moved it
+            (staged / name).replace(folder / name)
+    with suppress(FileNotFoundError):
+        staged.rmdir()
+
+
+def read_ledger(folder: Path) -> dict[str, dict[str, str]]:
+    """Read what :func:`write_own` wrote into a folder: for each name ``sha256`` and ``maker``.
+
+    A ledger that can't be read counts as empty, so that nothing is taken for the course's own.
+    """
+    try:
+        found = json.loads((folder / LEDGER).read_text(encoding="utf-8"))
+        return {
+            str(name): {"sha256": str(entry["sha256"]), "maker": str(entry["maker"])}
+            for name, entry in found.items()
+        }
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return {}
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder that the user named, and those above it.
+
+    Raises:
+        FilesError: there is a file of that name.
+        OSError: it can't be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        place = next(one for one in (folder, *folder.parents) if one.exists() or one.is_symlink())
+        raise FilesError(
+            f"{place} is a file, and a folder is needed; choose another name"
+        ) from None
+
+
+@contextmanager
+def locked(folder: Path, *, wait: bool = False) -> Iterator[bool]:
+    """Keep other processes out of a folder while a block writes to it, where the system can.
+
+    The lock ends with the process, however it ends, and leaves no file behind.
+
+    Args:
+        folder: exists.
+        wait: whether to wait for another process to leave the folder.
+
+    Yields:
+        Whether others are kept out: False where the system or the file system has no locks.
+
+    Raises:
+        FilesError: another process holds it, and ``wait`` is false.
+    """
+    place = folder.resolve()
+    if place in _locked:
+        yield True
+        return
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        yield False
+        return
+    descriptor = os.open(place, os.O_RDONLY)
+    try:
+        alone = True
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except OSError as error:
+            if error.errno in (errno.EWOULDBLOCK, errno.EAGAIN):
+                raise FilesError(
+                    f"another command is writing to {folder}; wait for it to end, or choose "
+                    "another folder"
+                ) from None
+            alone = False  # a file system without locks
+        if alone:
+            _locked.add(place)
+        try:
+            yield alone
+        finally:
+            _locked.discard(place)
+    finally:
+        os.close(descriptor)
+
+
+def _refuse_strangers(
+    path: Path,
+    entry: Mapping[str, str] | None,
+    maker: str,
+    content: bytes | None,
+    *,
+    force: bool | None,
+) -> None:
+    """Raise an error unless a file may be written or removed at ``path``."""
+    if not path.exists() and not path.is_symlink():
+        return
+    if path.is_dir() and not path.is_symlink():
+        raise FilesError(
+            f"{path} is a folder, and a file is to be written there; choose another name"
+        )
+    if force:
+        return
+    if entry is not None and entry["maker"] == maker and _is_unchanged(path, entry):
+        return
+    is_file = path.is_file() and not path.is_symlink()
+    if content is not None and is_file and path.read_bytes() == content:
+        return
+    if entry is None:
+        reason = f"was not made by `{maker}`"
+    elif entry["maker"] != maker:
+        reason = f"was made by `{entry['maker']}`, not by `{maker}`"
+    else:
+        reason = f"has been changed since `{maker}` made it"
+    ways = "move it or choose another name" if force is None else "choose another name or --force"
+    raise FilesError(f"{path} is in the way: it {reason}. Nothing was written; {ways}")
+
+
+def _is_unchanged(path: Path, entry: Mapping[str, str]) -> bool:
+    if path.is_symlink() or not path.is_file():
+        return False
+    return _digest(path.read_bytes()) == entry["sha256"]
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _remove_abandoned(folder: Path, *, older_than: float) -> None:
+    """Delete what processes that were killed so many seconds ago had begun to write."""
+    for unfinished in folder.glob(f"{_UNFINISHED}*"):
+        with suppress(FileNotFoundError):
+            if unfinished.stat().st_mtime <= time.time() - older_than:
+                shutil.rmtree(unfinished, ignore_errors=True)
