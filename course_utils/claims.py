@@ -11,7 +11,7 @@ a web page turns into a place to link to. A claim is one of three kinds:
 ``course claims [--run DIR]`` shows what :func:`check` returns::
 
     verdicts = check(course_folder, run=run_folder)
-    failed = not all(verdict.ok for verdict in verdicts)
+    failed = any(verdict.outcome == Outcome.fails for verdict in verdicts)
 """
 
 import json
@@ -19,6 +19,7 @@ import operator
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, fields
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ import yaml
 from pybtex.exceptions import PybtexError
 
 from course_utils.execution.records import Record, collect
+from course_utils.files import finish
 
 Bibliography = Mapping[str, Any]
 """Citation key to pybtex entry."""
@@ -39,18 +41,26 @@ class ClaimsError(Exception):
     """A file of the essays cannot be read; the message says where and why."""
 
 
+class Outcome(StrEnum):
+    """What came of one check."""
+
+    holds = "holds"
+    fails = "fails"
+    not_run = "not run"
+
+
 @dataclass(frozen=True)
 class Verdict:
     """The outcome of one check.
 
     Attributes:
         subject: what was checked: a claim's id, or a file and a citation key.
-        ok: whether it passed.
-        reason: the evidence when it passed, what is wrong when it did not.
+        outcome: whether it holds; ``not run`` where a lesson with its evidence is not in the run.
+        reason: the evidence when it holds, what is wrong or missing when it does not.
     """
 
     subject: str
-    ok: bool
+    outcome: Outcome
     reason: str
 
 
@@ -350,11 +360,13 @@ def check(folder: Path, *, run: Path | None = None) -> list[Verdict]:
         A verdict for each claim, each text and each reference.
 
     Raises:
-        ClaimsError: a file cannot be read, or ``run`` holds no notebook.
+        ClaimsError: a file cannot be read, or ``run`` has no lesson that a claim is about.
     """
     essays_folder, lessons_folder = folder / "essays", folder / "notebooks"
     if not essays_folder.is_dir():
         raise ClaimsError(f"{folder} has no folder 'essays': name the folder of the course")
+    if run and run.is_dir():
+        finish(run)
     executed = sorted((run or lessons_folder).glob("*.ipynb"))
     if run and not executed:
         raise ClaimsError(f"{run} holds no notebooks: make them with 'course run --output {run}'")
@@ -366,11 +378,25 @@ def check(folder: Path, *, run: Path | None = None) -> list[Verdict]:
     lessons = [read_text(path) for path in sorted(lessons_folder.glob("*.ipynb"))]
     claims = load_claims(essays_folder / "claims.yaml")
     bibliography = load_bibliography(essays_folder / "references.bib")
+    not_run = {lesson.name for lesson in lessons} - records.keys()
+    if (needed := _lessons_of(claims)) and needed <= not_run:
+        raise ClaimsError(
+            f"no claim can be checked with {run}: the claims are about {', '.join(sorted(needed))}"
+        )
     return [
-        *check_claims(claims, records, bibliography=bibliography, essays=essays),
+        *check_claims(claims, records, bibliography=bibliography, essays=essays, not_run=not_run),
         *check_texts(claims, [*essays, *lessons], bibliography=bibliography),
         *check_references(bibliography, claims, texts=[*essays, *lessons]),
     ]
+
+
+def _lessons_of(claims: Collection[Claim]) -> set[str]:
+    return {
+        piece.lesson
+        for claim in claims
+        for piece in claim.evidence
+        if isinstance(piece, Measurement)
+    }
 
 
 def check_claims(
@@ -379,6 +405,7 @@ def check_claims(
     *,
     bibliography: Bibliography,
     essays: Collection[Text],
+    not_run: Collection[str] = (),
 ) -> list[Verdict]:
     """Check that each claim is made in its essay, and that its evidence bears it out.
 
@@ -387,6 +414,7 @@ def check_claims(
         records: what the lessons recorded.
         bibliography: the known sources.
         essays: the essays.
+        not_run: lessons of the course without records, because they were not run.
 
     Returns:
         One verdict for each claim; a failed one gives every reason.
@@ -397,15 +425,26 @@ def check_claims(
         problems = [
             problem
             for piece in claim.evidence
+            if not (isinstance(piece, Measurement) and piece.lesson in not_run)
             if (problem := _question(piece, records, bibliography, by_name.get(claim.essay)))
         ]
         places = [essay.name for essay in essays for name in essay.claim_ids if name == claim.id]
         if places != [claim.essay]:
             found = " and ".join(places) or "no essay"
             problems.append(f"(claim-{claim.id})= belongs in {claim.essay}, once; it is in {found}")
-        grounds = [_describe(piece) for piece in claim.evidence]
-        verdicts.append(Verdict(claim.id, not problems, _join(problems or grounds)))
+        missing = sorted(_lessons_of([claim]) & set(not_run))
+        if missing and not problems:
+            reason = f"{' and '.join(missing)} not in this run"
+            verdicts.append(Verdict(claim.id, Outcome.not_run, reason))
+        else:
+            grounds = [_describe(piece) for piece in claim.evidence]
+            verdicts.append(_verdict(claim.id, problems, grounds))
     return verdicts
+
+
+def _verdict(subject: str, problems: Collection[str], grounds: Collection[str]) -> Verdict:
+    outcome = Outcome.fails if problems else Outcome.holds
+    return Verdict(subject, outcome, _join(problems or grounds))
 
 
 def _join(reasons: Collection[str]) -> str:
@@ -477,7 +516,7 @@ def check_texts(
             f"{len(text.claim_ids)} claims, {with_interval} of them on an interval; "
             f"{len(text.citations)} sources"
         )
-        verdicts.append(Verdict(text.name, not problems, _join(problems or [found])))
+        verdicts.append(_verdict(text.name, problems, [found]))
     return verdicts
 
 
@@ -495,7 +534,7 @@ def check_references(
         if key not in used:
             problems.append("nothing cites it")
         place = next((entry.fields[name] for name in _PLACES if name in given), "in print")
-        verdicts.append(Verdict(f"references.bib: {key}", not problems, _join(problems or [place])))
+        verdicts.append(_verdict(f"references.bib: {key}", problems, [place]))
     return verdicts
 
 

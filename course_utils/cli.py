@@ -119,11 +119,11 @@ def lab(
     ] = False,
 ) -> None:
     """Open your own copies of the lessons in JupyterLab; what you wrote is never overwritten."""
-    from course_utils.execution.lessons import find_lessons
+    from course_utils.execution.lessons import course_folder, find_lessons
     from course_utils.exercises.working_copy import prepare
 
     lessons = find_lessons()
-    essays = lessons[0].parent.parent / "essays"
+    essays = course_folder() / "essays"
     copy = prepare(
         lessons,
         folder,
@@ -188,7 +188,11 @@ def run(  # noqa: PLR0917, a command's options
         ),
     ] = None,
     output: Annotated[
-        Path | None, typer.Option(help="Folder for the results; runs/<time> by default.")
+        Path | None,
+        typer.Option(
+            help="Folder for the results: a new or empty one, or that of an earlier run, which is "
+            "added to. runs/<time> by default."
+        ),
     ] = None,
     kernel: Annotated[str, typer.Option(help="Name of the Jupyter kernel.")] = "python3",
     timeout: Annotated[
@@ -197,37 +201,37 @@ def run(  # noqa: PLR0917, a command's options
 ) -> None:
     """Run lessons without a browser and collect their results."""
     from course_utils.execution.lessons import assign_parameters, find_lessons, select
-    from course_utils.execution.report import read_results, write_report
-    from course_utils.execution.runs import new_run_folder
-    from course_utils.execution.terminal import format_results, run_with_progress, runs_table
+    from course_utils.execution.report import read_results
+    from course_utils.execution.run_folder import add, open_run, read_summaries
+    from course_utils.execution.terminal import format_results, lessons_table, run_with_progress
 
     given = [_split_pair(pair) for pair in parameters or []]
     if dataset is not None:
         given = [("dataset", dataset), *given]
     assigned = assign_parameters(select(find_lessons(), lessons or []), given)
-    output = output or new_run_folder()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     done = []
     stopped = False
-    try:
-        for one in run_with_progress(
-            assigned, output=output, console=console, kernel=kernel, timeout=timeout
-        ):
-            done.append(one)
-    except KeyboardInterrupt:
-        stopped = True
-    if done:
-        write_report(done, output)
-        console.print(format_results(read_results(output), style=Format.table))
-        console.print(runs_table(done))
-        console.print(f"Results: {output / 'index.html'}", **PLAIN)
-    for one in done:
+    with open_run(output, assigned) as folder:
+        try:
+            for lesson, one in run_with_progress(
+                assigned, console=console, kernel=kernel, timeout=timeout
+            ):
+                done.append((one, add(one, lesson, folder)))
+        except KeyboardInterrupt:
+            stopped = True
+        if done:
+            console.print(format_results(read_results(folder), style=Format.table))
+            console.print(lessons_table(read_summaries(folder)))
+            console.print(f"Results: {folder / 'index.html'}", **PLAIN)
+    for one, is_new in done:
         if one.failure:
-            error_console.print(f"{one.lesson} failed in {one.failure}", **PLAIN)
+            earlier = "" if is_new else "; its earlier results are still there"
+            error_console.print(f"{one.lesson} failed {one.failure}{earlier}", **PLAIN)
     if stopped:
         error_console.print(f"Stopped: {len(done)} of {len(assigned)} lessons had ended.")
         raise typer.Exit(130)
-    if any(one.failure for one in done):
+    if any(one.failure for one, _ in done):
         raise typer.Exit(1)
 
 
@@ -236,24 +240,18 @@ def notebooks(
     lessons: Annotated[list[str] | None, typer.Argument(help="Lessons; all by default.")] = None,
 ) -> None:
     """Run lessons with their defaults and store the outputs in them (for maintainers)."""
-    import tempfile
-
     from course_utils.execution.lessons import find_lessons, select
     from course_utils.execution.store import store_outputs
     from course_utils.execution.terminal import run_with_progress
 
     chosen = select(find_lessons(), lessons or [])
     failed = False
-    with tempfile.TemporaryDirectory() as folder:
-        runs = run_with_progress(
-            {lesson: {} for lesson in chosen}, output=Path(folder), console=console
-        )
-        for lesson, one in zip(chosen, runs, strict=True):
-            if one.failure or one.executed is None:
-                failed = True
-                error_console.print(f"{lesson}: left as it was; {one.failure}", **PLAIN)
-            else:
-                store_outputs(lesson, one.executed)
+    for lesson, one in run_with_progress({lesson: {} for lesson in chosen}, console=console):
+        if one.failure or one.executed is None:
+            failed = True
+            error_console.print(f"{lesson}: left as it was; it failed {one.failure}", **PLAIN)
+        else:
+            store_outputs(lesson, one.executed)
     if failed:
         raise typer.Exit(1)
 
@@ -267,16 +265,22 @@ def results(
     ] = None,
     style: Annotated[Format, typer.Option("--format", help="How to print them.")] = Format.table,
 ) -> None:
-    """Print the results of a finished run."""
+    """Print the results of a run, and how its lessons were run."""
     from course_utils.execution.report import read_results
-    from course_utils.execution.runs import latest_run
-    from course_utils.execution.terminal import format_results
+    from course_utils.execution.run_folder import latest_run, read_summaries
+    from course_utils.execution.terminal import format_results, lessons_table
 
-    shown = format_results(read_results(folder or latest_run()), style=style)
+    folder = folder or latest_run()
+    shown = format_results(read_results(folder), style=style)
+    lessons = read_summaries(folder)
     if isinstance(shown, str):
         print(shown)
     else:
         console.print(shown)
+        console.print(lessons_table(lessons))
+    for one in lessons:
+        if one.failure:
+            error_console.print(f"{one.lesson} failed {one.failure}", **PLAIN)
 
 
 @app.command(epilog=examples("course claims", "course claims --run runs/photographs"))
@@ -287,18 +291,30 @@ def claims(
     ] = None,
 ) -> None:
     """Check what the essays claim against their evidence."""
+    from course_utils.claims import Outcome
     from course_utils.claims import check as check_claims
-    from course_utils.execution.lessons import find_lessons
+    from course_utils.execution.lessons import course_folder
+    from course_utils.execution.run_folder import read_summaries
 
-    verdicts = check_claims(find_lessons()[0].parent.parent, run=run)
+    verdicts = check_claims(course_folder(), run=run)
+    styles = {Outcome.holds: "green", Outcome.fails: "bold red", Outcome.not_run: "bold yellow"}
     table = Table(Column("subject", overflow="fold"), "verdict", "reason")
     for verdict in verdicts:
-        word = Text("holds", "green") if verdict.ok else Text("fails", "bold red")
+        word = Text(verdict.outcome, styles[verdict.outcome])
         table.add_row(Text(verdict.subject), word, Text(verdict.reason))
     console.print(table)
-    failed = sum(not verdict.ok for verdict in verdicts)
-    console.print(f"{len(verdicts) - failed} hold, {failed} fail.")
-    if failed:
+    hold, fail, missing = (sum(one.outcome == each for one in verdicts) for each in Outcome)
+    for one in read_summaries(run) if run else []:
+        if one.settings:
+            console.print(f"{one.lesson} was run with {one.settings}.", **PLAIN)
+        if one.failure:
+            error_console.print(f"{one.lesson} failed {one.failure}", **PLAIN)
+    console.print(f"{hold} hold, {fail} fail.")
+    if missing:
+        error_console.print(
+            f"{missing} not checked: their lessons are not in this run.", style="bold yellow"
+        )
+    if fail:
         raise typer.Exit(1)
 
 

@@ -133,6 +133,34 @@ def write_own(
             raise
 
 
+def check_own(
+    folder: Path, names: Collection[str], *, maker: str, force: bool | None = None
+) -> None:
+    """Check that :func:`write_own` could write files of these names, before work that takes long.
+
+    Args:
+        folder: need not exist yet.
+        names: of the files.
+        maker: as for :func:`write_own`.
+        force: as for :func:`write_own`.
+
+    Raises:
+        FilesError: something is in the way, or no folder can be made there.
+        OSError: the folder, or the first one above it that exists, can't be written to.
+    """
+    place = _existing(folder)
+    if not place.is_dir():
+        raise FilesError(f"{place} is a file, and a folder is needed; choose another name")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(place))
+    if place != folder:
+        return
+    finish(folder)
+    ledger = read_ledger(folder)
+    for name in names:
+        _refuse_strangers(folder / name, ledger.get(name), maker, None, force=force)
+
+
 def finish(folder: Path) -> None:
     """Move files to their places that :func:`write_own` could not before its process was killed.
 
@@ -170,6 +198,14 @@ def read_ledger(folder: Path) -> dict[str, dict[str, str]]:
         return {}
 
 
+def first_file(folder: Path) -> Path | None:
+    """Find something in a folder that isn't there for :func:`write_own`'s sake; None if all is."""
+    ours = (LEDGER, _FINISHED)
+    names = sorted(path.name for path in folder.iterdir())
+    others = (name for name in names if name not in ours and not name.startswith(_UNFINISHED))
+    return next((folder / name for name in others), None)
+
+
 def make_folder(folder: Path) -> None:
     """Make a folder that the user named, and those above it.
 
@@ -180,10 +216,14 @@ def make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError):
-        place = next(one for one in (folder, *folder.parents) if one.exists() or one.is_symlink())
         raise FilesError(
-            f"{place} is a file, and a folder is needed; choose another name"
+            f"{_existing(folder)} is a file, and a folder is needed; choose another name"
         ) from None
+
+
+def _existing(place: Path) -> Path:
+    """Of a place and the folders above it, the first one that is there."""
+    return next(one for one in (place, *place.parents) if one.exists() or one.is_symlink())
 
 
 @contextmanager

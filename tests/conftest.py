@@ -1,10 +1,13 @@
 """Small lessons for tests of the runs."""
 
 import signal
+from pathlib import Path
 
 import nbformat
 import pytest
 from hypothesis import settings
+
+import course_utils
 
 # A job in the background inherits that Ctrl-C is ignored, and would hand it down to what it starts.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -42,3 +45,11 @@ def make_lesson(tmp_path):
         return write_notebook(tmp_path / "notebooks" / f"{name}.ipynb", *sources)
 
     return make
+
+
+@pytest.fixture
+def own_course(tmp_path, monkeypatch):
+    """Make ``tmp_path`` the course's own checkout, here and for processes started in it."""
+    (tmp_path / "pyproject.toml").write_text('[project]\nname = "pixels-and-people"\n')
+    (tmp_path / "course_utils").symlink_to(Path(course_utils.__file__).parent)
+    monkeypatch.setattr("course_utils.__file__", str(tmp_path / "course_utils" / "__init__.py"))

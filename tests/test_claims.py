@@ -13,6 +13,7 @@ from course_utils.claims import (
     ClaimsError,
     Condition,
     Measurement,
+    Outcome,
     check,
     load_bibliography,
     load_claims,
@@ -73,7 +74,7 @@ def change(run, lesson, name, numbers):
 
 
 def failures(verdicts):
-    return {verdict.subject: verdict.reason for verdict in verdicts if not verdict.ok}
+    return {verdict.subject: verdict.reason for verdict in verdicts if verdict.outcome == "fails"}
 
 
 @pytest.fixture
@@ -295,6 +296,27 @@ def test_a_lesson_that_was_not_run_is_named(course):
     (course / "notebooks" / "02_model_building.ipynb").unlink()
     failed = failures(check(course))
     assert "02_model_building is not among those that were run" in "".join(failed.values())
+
+
+def test_a_run_of_some_lessons_leaves_the_claims_of_the_others_unchecked(course):
+    (course / "run").mkdir()
+    write_notebook(
+        course / "run" / "02_model_building.ipynb", {"num_parameters": (1676843, None, None)}
+    )
+    verdicts = check(course, run=course / "run")
+    assert list(failures(verdicts)) == ["the-classifier-is-one-function"]
+    not_run = {one.subject: one.reason for one in verdicts if one.outcome == "not run"}
+    assert not_run["rare-palette-widens-gap"] == "04_ethics not in this run"
+    assert len(not_run) == 5
+    assert {one.outcome for one in verdicts} == set(Outcome)
+
+
+def test_a_run_without_any_lesson_that_a_claim_is_about_is_refused(course):
+    (course / "run").mkdir()
+    write_notebook(course / "run" / "01_data_loading.ipynb", {})
+    write_notebook(course / "notebooks" / "01_data_loading.ipynb", {})
+    with pytest.raises(ClaimsError, match="the claims are about 02_model_building, 04_ethics"):
+        check(course, run=course / "run")
 
 
 def test_wrong_folders_and_broken_notebooks_are_refused(course, tmp_path):

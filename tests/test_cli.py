@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+from datetime import datetime
 from pathlib import Path
 
 import psutil
@@ -17,8 +18,11 @@ import pytest
 import requests
 from typer.testing import CliRunner
 
+import course_utils
 from course_utils.bench import BENCHMARKS, Measurement
 from course_utils.cli import app
+from course_utils.execution.report import read_results
+from course_utils.files import LEDGER
 
 COURSE = [sys.executable, "-m", "course_utils.cli"]
 COMMANDS = ["check", "lab", "download", "run", "notebooks", "results", "claims", "bench"]
@@ -27,8 +31,8 @@ RECORDS = "from course_utils import record\nrecord('n', n, interval=(0, 9))"
 
 
 @pytest.fixture
-def course(tmp_path, monkeypatch):
-    """Run the command in a folder of its own."""
+def course(tmp_path, monkeypatch, own_course):
+    """Run the command in a folder of its own, with the lessons in it."""
     monkeypatch.chdir(tmp_path)
 
     def run(*arguments):
@@ -38,7 +42,10 @@ def course(tmp_path, monkeypatch):
 
 
 def all_files(folder):
-    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    """The files in a folder, but the ledger and what ``own_course`` puts there."""
+    others = (LEDGER, "pyproject.toml")
+    files = (path for path in folder.rglob("*") if path.is_file() and path.name not in others)
+    return {str(path.relative_to(folder)) for path in files}
 
 
 def wait_until(condition, *, seconds=60.0):
@@ -76,15 +83,121 @@ def test_lessons_run_and_their_results_are_printed_again(course, make_lesson, tm
     assert all_files(tmp_path / "out") == {
         "index.html",
         "results.csv",
+        "run.json",
         *(f"{name}.{kind}" for name in ("01_first", "03_third") for kind in ("ipynb", "html")),
         *(f"02_second.{kind}" for kind in ("ipynb", "html", "log")),
     }
-    row = {"lesson": "01_first", "name": "n", "value": 5, "low": 0.0, "high": 9.0}
-    text = {"text": "5 (0–9)"}
-    assert json.loads(course("results", "out", "--format", "json").output) == [row | text]
-    printed = course("results", "out", "--format", "csv").output
+    (row,) = json.loads(course("results", "out", "--format", "json").stdout)
+    datetime.fromisoformat(row.pop("finished"))
+    assert row.pop("version") == course_utils.__version__
+    number = {"lesson": "01_first", "name": "n", "value": 5, "low": 0.0, "high": 9.0}
+    assert row == number | {"text": "5 (0–9)", "parameters": {"n": 5}}
+    printed = course("results", "out", "--format", "csv").stdout
     assert printed == (tmp_path / "out" / "results.csv").read_text()
-    assert "5 (0–9)" in course("results", "out").output
+    shown = course("results", "out")
+    assert "5 (0–9)" in shown.stdout
+    assert re.search(r"03_third +│ ok .*│ \d{4}-\d\d-\d\d \d\d:\d\d │ +│\n", shown.stdout)
+    assert re.search(r"01_first +│ ok .*│ n 5 ", shown.stdout)
+    assert "02_second failed in cell 4 of 5" in shown.stderr
+
+
+def test_a_run_adds_to_its_folder_and_all_of_it_is_shown(course, make_lesson, tmp_path):
+    make_lesson("01_first", "n = 3", RECORDS)
+    make_lesson("02_second", "k = 1", "k / 0")
+    course("run", "--output", "out")
+    assert (tmp_path / "out" / "02_second.log").exists()
+    make_lesson("02_second", "k = 1", "from course_utils import record\nrecord('k', k)")
+    ran = course("run", "02", "-p", "k", "7", "--output", "out")
+    assert ran.exit_code == 0
+    results = {one.lesson: one.record.value for one in read_results(tmp_path / "out")}
+    assert results == {"01_first": 3, "02_second": 7}
+    assert all(row in ran.output for row in ("01_first", "02_second", "k 7"))
+    page = (tmp_path / "out" / "index.html").read_text()
+    assert "2 of 2 lessons" in page and "01_first.html" in page and "k 7" in page
+    assert not (tmp_path / "out" / "02_second.log").exists()
+    # What can't be run leaves what was there.
+    before = {path: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+    failed = course("run", "2", "--kernel", "nonesuch", "--output", "out")
+    assert failed.exit_code == 1
+    assert "02_second failed before its first cell: NoSuchKernel" in failed.output
+    assert "its earlier results are still there" in failed.output
+    assert {path: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
+
+
+def test_a_run_never_writes_among_somebody_elses_files(course, make_lesson, tmp_path):
+    make_lesson("01_first", "n = 3", RECORDS)
+    course("lab", "--prepare-only", "--folder", "mine")
+    course("run", "--output", "earlier")
+    changed = tmp_path / "earlier" / "01_first.html"
+    changed.write_text("with my notes")
+    strangers = {
+        "mine": "01_first.ipynb",
+        "notebooks": "01_first.ipynb",
+        ".": "course_utils",
+        "earlier": "01_first.html",
+    }
+    (tmp_path / "pages").mkdir()
+    (tmp_path / "pages" / "index.html").write_text("mine")
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.*") if path.is_file()}
+    for folder, name in (strangers | {"pages": "index.html", "mine/": "01_first.ipynb"}).items():
+        ran = course("run", "--output", folder)
+        assert ran.exit_code == 2
+        assert f"{Path(folder, name)} is in the way" in " ".join(ran.output.split())
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*.*") if path.is_file()} == before
+
+
+def test_a_run_of_somebody_elses_lessons_in_the_working_folder_is_not_to_be_had(
+    make_lesson, tmp_path
+):
+    thesis = make_lesson("01_thesis", "n = 3", RECORDS)
+    before = thesis.read_bytes()
+    for command in (
+        ["run", "1", "-p", "n", "4"],
+        ["notebooks", "01_thesis"],
+        ["release", "thesis"],
+    ):
+        done = subprocess.run(
+            [*COURSE, *command], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 2, done.stdout
+        assert "thesis" not in done.stdout
+    assert all_files(tmp_path) == {"notebooks/01_thesis.ipynb"}
+    assert thesis.read_bytes() == before
+
+
+def test_a_second_run_into_the_same_folder_is_refused(own_course, make_lesson, tmp_path):
+    make_lesson("01_first", "n = 3", "import time\nopen('started', 'w').close()\ntime.sleep(600)")
+    command = [*COURSE, "run", "--output", "out"]
+    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE)
+    wait_until((tmp_path / "started").exists)
+    second = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    assert second.returncode == 2
+    assert "another command is writing to out" in second.stderr
+    assert not (tmp_path / "out").exists()  # of a run that was stopped before it had anything
+
+
+def test_lab_is_not_opened_in_the_folder_of_a_run(course, make_lesson, tmp_path):
+    make_lesson("01_first", "n = 3", RECORDS)
+    course("run", "--output", "out")
+    before = all_files(tmp_path)
+    for folder, message in (("out", "the folder of a run"), ("notebooks", "the course's own")):
+        result = course("lab", "--prepare-only", "--folder", folder)
+        assert result.exit_code == 2
+        assert message in result.output
+    assert all_files(tmp_path) == before
+
+
+@pytest.mark.parametrize("command", [["run", "--output"], ["lab", "--prepare-only", "--folder"]])
+def test_a_file_where_a_folder_is_needed_is_named(course, make_lesson, tmp_path, command):
+    make_lesson("01_first", "n = 3")
+    (tmp_path / "notes.txt").write_text("mine")
+    for name in ("notes.txt", "notes.txt/deeper"):
+        result = course(*command, name)
+        assert result.exit_code == 2
+        assert "notes.txt is a file, and a folder is needed" in result.output
+    assert (tmp_path / "notes.txt").read_text() == "mine"
 
 
 def test_the_latest_run_is_the_default(course, make_lesson):
@@ -107,7 +220,7 @@ def test_the_latest_run_is_the_default(course, make_lesson):
         (["-p", "dataset", "nonsense"], "known names are pixels10 and cifar10"),
         (["--dataset", "pixels10", "-p", "dataset", "pixels10"], "twice"),
         (["7"], "there are 01_first"),
-        (["--output", "notebooks"], "choose another"),
+        (["--output", "notebooks"], "choose a new or an empty folder"),
     ],
 )
 def test_what_cannot_work_is_refused_before_anything_starts(
@@ -127,7 +240,7 @@ def test_what_cannot_work_is_refused_before_anything_starts(
     [(signal.SIGINT, "while True: pass"), (signal.SIGTERM, "import time; time.sleep(600)")],
 )
 def test_a_run_that_is_stopped_leaves_no_kernel_and_no_half_written_file(
-    make_lesson, tmp_path, stop, busy
+    own_course, make_lesson, tmp_path, stop, busy
 ):
     make_lesson("01_first", "n = 3", RECORDS)
     make_lesson("02_second", "n = 3", f"open('started', 'w').close()\n{busy}")
@@ -153,6 +266,7 @@ def test_a_run_that_is_stopped_leaves_no_kernel_and_no_half_written_file(
         "01_first.html",
         "index.html",
         "results.csv",
+        "run.json",
     }
 
 
@@ -162,7 +276,7 @@ def test_notebooks_stores_outputs_in_the_lessons_that_work(course, make_lesson):
     before = bad.read_bytes()
     result = course("notebooks")
     assert result.exit_code == 1
-    assert "02_second.ipynb: left as it was; cell 2 of 2" in result.output
+    assert "02_second.ipynb: left as it was; it failed in cell 2 of 2" in result.output
     assert bad.read_bytes() == before
     assert json.loads(good.read_text())["cells"][1]["outputs"][0]["text"] == ["3\n"]
     assert {path.name for path in good.parent.iterdir()} == {good.name, bad.name}
@@ -254,7 +368,7 @@ def test_lab_prepares_the_copies_and_keeps_a_learners_work(course, make_lesson, 
     assert mine.read_text() == "my own work"
 
 
-def test_lab_serves_the_copies_and_stops_on_ctrl_c(make_lesson, tmp_path):
+def test_lab_serves_the_copies_and_stops_on_ctrl_c(own_course, make_lesson, tmp_path):
     make_lesson("01_first", "n = 3")
     token = secrets.token_hex()
     with socket.socket() as free:

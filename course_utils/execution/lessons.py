@@ -3,7 +3,8 @@
 import ast
 import math
 import sys
-from collections.abc import Iterable, Sequence
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import nbformat
 
 import course_utils
 
+PROJECT = "pixels-and-people"
 Value = int | float | bool | str
 
 _BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
@@ -37,25 +39,35 @@ class Parameter:
     help: str
 
 
+def course_folder() -> Path:
+    """Find the course's own folder, with ``notebooks`` and ``essays`` in it.
+
+    It is the checkout that this package lies in, or what was installed along with it. The working
+    folder doesn't count: a folder ``notebooks`` in it is somebody else's.
+    """
+    checkout = Path(course_utils.__file__).absolute().parent.parent
+    try:
+        project = tomllib.loads((checkout / "pyproject.toml").read_text(encoding="utf-8"))
+        if project["project"]["name"] == PROJECT:
+            return checkout
+    except (OSError, ValueError, KeyError, TypeError):
+        pass  # the package isn't in a checkout
+    return Path(sys.prefix, "share", PROJECT)
+
+
 def find_lessons(folder: Path | None = None) -> list[Path]:
     """Find the lessons, ``01_….ipynb``, ``02_….ipynb``, …, in their order.
 
     Args:
-        folder: where to look; by default ``notebooks`` in the working folder, then in the checkout
-            that the package lies in, then the lessons that were installed along with it.
+        folder: where to look; by default in the :func:`course_folder`.
 
     Raises:
         RunError: there are none.
     """
-    checkout = Path(course_utils.__file__).parent.parent
-    installed = Path(sys.prefix, "share", "pixels-and-people")
-    folders = (
-        [folder] if folder else [place / "notebooks" for place in (Path(), checkout, installed)]
-    )
-    for place in folders:
-        if found := sorted(place.resolve().glob("[0-9][0-9]_*.ipynb")):
-            return found
-    raise RunError(f"no lessons (01_….ipynb) in {' or '.join(map(str, folders))}")
+    place = folder or course_folder() / "notebooks"
+    if found := sorted(place.resolve().glob("[0-9][0-9]_*.ipynb")):
+        return found
+    raise RunError(f"no lessons (01_….ipynb) in {place}")
 
 
 def select(lessons: Sequence[Path], names: Iterable[str]) -> list[Path]:
@@ -109,6 +121,17 @@ def read_parameters(path: Path) -> dict[str, Parameter]:
         )
         for name, found in inspect_notebook(read_notebook(path)).items()
     }
+
+
+def all_values(lesson: Path, given: Mapping[str, Value]) -> dict[str, object]:
+    """Name the value of each parameter of a lesson that runs with some of them given."""
+    values: dict[str, object] = {}
+    for name, parameter in read_parameters(lesson).items():
+        try:
+            values[name] = given.get(name, ast.literal_eval(parameter.default))
+        except (ValueError, SyntaxError):  # an expression
+            values[name] = given.get(name, parameter.default)
+    return values
 
 
 def _type_name(annotation: str, default: str) -> str:

@@ -1,21 +1,24 @@
-"""A run: lessons executed one after the other, each in its own process, and what came of them."""
+"""A lesson executed in a process of its own, and what came of it."""
 
+import json
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from importlib.metadata import PackageNotFoundError, version
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-from course_utils.execution.lessons import RunError, Value
+from course_utils.execution.lessons import PROJECT, Value, all_values
 from course_utils.execution.records import Record, collect
 from course_utils.execution.worker import Finished, Started, Task, work
 
-RUNS = Path("runs")
+_PACKAGES = (PROJECT, "keras", "tensorflow")
 _POLL_SECONDS = 0.2
 _STOP_SECONDS = 15.0
 
@@ -39,7 +42,7 @@ class Failure:
     def __str__(self) -> str:
         if not self.cell:
             return f"before its first cell: {self.error}"
-        return f"cell {self.cell} of {self.num_cells}, “{self.heading}”: {self.error}"
+        return f"in cell {self.cell} of {self.num_cells}, “{self.heading}”: {self.error}"
 
 
 @dataclass(frozen=True)
@@ -48,17 +51,24 @@ class LessonRun:
 
     Attributes:
         lesson: its name, such as ``03_training``.
+        parameters: those that it was given; the others had the lesson's defaults.
+        started: when it started, with its time zone.
         seconds: wall time, starting and stopping of the kernel included.
         peak_memory: largest resident memory of its kernel, in bytes.
-        executed: the notebook with its outputs, as far as it got; None if there is none.
+        executed: the notebook with its outputs, as far as it got, as the text of its file; None if
+            there is none.
+        log: what the kernel printed outside the notebook.
         records: its results.
         failure: where it failed; None if it did not.
     """
 
     lesson: str
+    parameters: Mapping[str, Value]
+    started: datetime
     seconds: float
     peak_memory: int
-    executed: Path | None
+    executed: str | None
+    log: bytes
     records: tuple[Record, ...]
     failure: Failure | None
 
@@ -68,80 +78,126 @@ class LessonRun:
         return "failed" if self.failure else "ok"
 
 
-def new_run_folder() -> Path:
-    """Name the folder of a run that starts now, ``runs/2031-05-04_12-30-00``."""
-    return RUNS / f"{datetime.now():%Y-%m-%d_%H-%M-%S}"
+@dataclass(frozen=True)
+class Summary:
+    """How a lesson was run, as ``run.json`` keeps it.
 
-
-def latest_run() -> Path:
-    """Find the folder of the run that finished last, among those in ``runs``.
-
-    Raises:
-        RunError: there is none.
+    Attributes:
+        lesson: its name.
+        status: ``ok`` or ``failed``.
+        failure: where and why it failed; empty if it didn't.
+        started: ISO 8601, with the time zone.
+        finished: likewise.
+        seconds: wall time.
+        peak_memory: of its kernel, in bytes.
+        parameters: the value of each parameter.
+        given: names of the parameters that were set; the others had their defaults.
+        versions: of the course, Keras and TensorFlow, by the names of the packages.
+        has_notebook: whether there is an executed notebook.
     """
-    finished = list(RUNS.glob("*/results.csv"))
-    if not finished:
-        raise RunError(f"there is no finished run in {RUNS.resolve()}; `course run` makes one")
-    return max(finished, key=lambda results: results.stat().st_mtime).parent
+
+    lesson: str
+    status: str
+    failure: str
+    started: str
+    finished: str
+    seconds: float
+    peak_memory: int
+    parameters: Mapping[str, object]
+    given: tuple[str, ...]
+    versions: Mapping[str, str]
+    has_notebook: bool
+
+    @property
+    def when(self) -> str:
+        """When it ended, to the minute, such as ``2031-05-04 12:30``."""
+        return self.finished[:16].replace("T", " ")
+
+    @property
+    def settings(self) -> str:
+        """The parameters that were set, such as ``epochs 3, pooling blur``."""
+        return ", ".join(f"{name} {self.parameters.get(name)}" for name in self.given)
+
+    @property
+    def version(self) -> str:
+        """The version of the course."""
+        return self.versions.get(PROJECT, "")
+
+
+def summarise(run: LessonRun, lesson: Path) -> Summary:
+    """Say how a lesson was run, with the parameters that its notebook has by default."""
+    values = all_values(lesson, run.parameters) if run.executed else dict(run.parameters)
+    return Summary(
+        lesson=run.lesson,
+        status=run.status,
+        failure=str(run.failure or ""),
+        started=run.started.isoformat(timespec="seconds"),
+        finished=(run.started + timedelta(seconds=run.seconds)).isoformat(timespec="seconds"),
+        seconds=run.seconds,
+        peak_memory=run.peak_memory,
+        parameters=json.loads(json.dumps(values, default=repr)),
+        given=tuple(run.parameters),
+        versions={name: found for name in _PACKAGES if (found := _version(name))},
+        has_notebook=run.executed is not None,
+    )
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""
 
 
 def run_lesson(
     lesson: Path,
-    parameters: dict[str, Value],
+    parameters: Mapping[str, Value],
     *,
-    output: Path,
     kernel: str = "python3",
     timeout: float | None = None,
     on_cell: Callable[[Started], None] = lambda _: None,
 ) -> LessonRun:
-    """Run a lesson in a process of its own and write the executed notebook.
+    """Run a lesson in a process of its own; the lesson itself stays as it is.
 
-    When this is interrupted (Ctrl-C), the process and its kernel are stopped and nothing is
-    written.
+    When this is interrupted (Ctrl-C), the process and its kernel are stopped.
 
     Args:
         lesson: the notebook.
         parameters: those that differ from the lesson's defaults.
-        output: the folder for the executed notebook; an older one of that name is replaced.
         kernel: name of the Jupyter kernel.
         timeout: seconds that one cell may take; None for no limit.
         on_cell: called when a cell starts.
-
-    Raises:
-        RunError: the executed notebook would overwrite the lesson.
     """
-    executed = output / lesson.name
-    if executed.resolve() == lesson.resolve():
-        raise RunError(f"the output folder {output} holds the lesson itself; choose another")
-    output.mkdir(parents=True, exist_ok=True)
-    executed.unlink(missing_ok=True)
-    context = get_context("spawn")
-    receiver, sender = context.Pipe(duplex=False)
-    task = Task(lesson, executed.resolve(), parameters, kernel, timeout)
-    process = context.Process(target=work, args=(sender, task), daemon=True)
-    start = time.perf_counter()
-    process.start()
-    sender.close()
-    log = executed.with_suffix(".log")
-    try:
-        last, error, peak_memory = _follow(receiver, process, on_cell)
-        process.join()
-    except BaseException:
-        _stop(process)
-        log.unlink(missing_ok=True)
-        raise
-    seconds = time.perf_counter() - start
-    if not error or not log.stat().st_size:
-        log.unlink(missing_ok=True)
-    written = executed if executed.exists() else None
-    return LessonRun(
-        lesson=lesson.stem,
-        seconds=seconds,
-        peak_memory=peak_memory,
-        executed=written,
-        records=tuple(collect(written).values()) if written else (),
-        failure=_failure(last, error) if error else None,
-    )
+    with tempfile.TemporaryDirectory(prefix="course-") as folder:
+        executed = Path(folder, lesson.name)
+        context = get_context("spawn")
+        receiver, sender = context.Pipe(duplex=False)
+        task = Task(lesson, executed, dict(parameters), kernel, timeout)
+        process = context.Process(target=work, args=(sender, task), daemon=True)
+        started = datetime.now().astimezone()
+        start = time.perf_counter()
+        process.start()
+        sender.close()
+        try:
+            last, error, peak_memory = _follow(receiver, process, on_cell)
+            process.join()
+        except BaseException:
+            _stop(process)
+            raise
+        seconds = time.perf_counter() - start
+        written = executed.read_text(encoding="utf-8") if executed.exists() else None
+        log = executed.with_suffix(".log")
+        return LessonRun(
+            lesson=lesson.stem,
+            parameters=dict(parameters),
+            started=started,
+            seconds=seconds,
+            peak_memory=peak_memory,
+            executed=written,
+            log=log.read_bytes() if log.exists() else b"",
+            records=tuple(collect(json.loads(written)).values()) if written else (),
+            failure=_failure(last, error) if error else None,
+        )
 
 
 def _follow(

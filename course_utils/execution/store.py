@@ -8,7 +8,7 @@ from course_utils.execution.lessons import read_notebook
 from course_utils.files import write_text
 
 
-def store_outputs(lesson: Path, executed: Path) -> None:
+def store_outputs(lesson: Path, executed: str) -> None:
     """Give a lesson the outputs and execution counts of its executed copy, and nothing else.
 
     Metadata, which holds timings and the names of machines' programs, stays that of the lesson, so
@@ -16,10 +16,12 @@ def store_outputs(lesson: Path, executed: Path) -> None:
 
     Args:
         lesson: the notebook that gets the outputs; replaced as a whole.
-        executed: the same notebook, run with its default parameters.
+        executed: the text of the same notebook, run with its default parameters.
     """
     notebook = read_notebook(lesson)
-    for cell, done in zip(notebook.cells, read_notebook(executed).cells, strict=True):
+    for cell, done in zip(
+        notebook.cells, nbformat.reads(executed, as_version=4).cells, strict=True
+    ):
         if cell.cell_type == "code":
             cell.outputs = done.outputs
             cell.execution_count = done.execution_count

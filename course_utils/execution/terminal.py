@@ -18,31 +18,28 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from course_utils.execution.lessons import Value
-from course_utils.execution.records import Record
-from course_utils.execution.report import format_memory, format_seconds, results_csv
-from course_utils.execution.runs import LessonRun, run_lesson
+from course_utils.execution.report import Result, format_memory, format_seconds, results_csv
+from course_utils.execution.runs import LessonRun, Summary, run_lesson
 from course_utils.execution.worker import Started
 
 
 def run_with_progress(
     lessons: Mapping[Path, Mapping[str, Value]],
     *,
-    output: Path,
     console: Console,
     kernel: str = "python3",
     timeout: float | None = None,
-) -> Iterator[LessonRun]:
+) -> Iterator[tuple[Path, LessonRun]]:
     """Run lessons one after the other and show how far they are.
 
     Args:
         lessons: the notebooks in their order, with their parameters.
-        output: the folder for the executed notebooks.
         console: where to show the progress; away from a terminal, one line for each lesson.
         kernel: name of the Jupyter kernel.
         timeout: seconds that one cell may take; None for no limit.
 
     Yields:
-        What came of each lesson, when it has ended.
+        Each lesson and what came of it, when it has ended.
     """
     columns = (
         TextColumn("{task.description}"),
@@ -56,8 +53,7 @@ def run_with_progress(
             task = progress.add_task(lesson.stem, total=None)
             run = run_lesson(
                 lesson,
-                dict(parameters),
-                output=output,
+                parameters,
                 kernel=kernel,
                 timeout=timeout,
                 on_cell=partial(_show_cell, progress, task),
@@ -67,40 +63,52 @@ def run_with_progress(
             progress.stop_task(task)
             if not console.is_terminal:
                 console.print(f"{run.lesson}: {run.status}, {format_seconds(run.seconds)}")
-            yield run
+            yield lesson, run
 
 
 def _show_cell(progress: Progress, task: TaskID, cell: Started) -> None:
     progress.update(task, completed=cell.index, total=cell.num_cells)
 
 
-def runs_table(runs: Sequence[LessonRun]) -> Table:
-    """Show lessons with their status, time and peak memory."""
-    table = Table("lesson", "status", "time", "peak memory")
-    for run in runs:
-        status = Text(run.status, style="bold red" if run.failure else "green")
+def lessons_table(lessons: Sequence[Summary]) -> Table:
+    """Show the lessons of a run: how they ended, how long they took, when, with which settings."""
+    table = Table("lesson", "status", "time", "peak memory", "finished", "parameters set")
+    for one in lessons:
         table.add_row(
-            run.lesson, status, format_seconds(run.seconds), format_memory(run.peak_memory)
+            one.lesson,
+            Text(one.status, style="green" if one.status == "ok" else "bold red"),
+            format_seconds(one.seconds),
+            format_memory(one.peak_memory),
+            one.when,
+            Text(one.settings),
         )
     return table
 
 
-def format_results(results: Sequence[tuple[str, Record]], *, style: str) -> Table | str:
+def format_results(results: Sequence[Result], *, style: str) -> Table | str:
     """Show the results of a run.
 
     Args:
-        results: the name of the lesson and the record, for each record.
+        results: as ``results.csv`` has them.
         style: ``table``, ``csv`` or ``json``.
     """
     if style == "csv":
         return results_csv(results).rstrip("\n")
     if style == "json":
         rows = [
-            {"lesson": lesson, "name": record.name, **record.numbers(), "text": record.text}
-            for lesson, record in results
+            {
+                "lesson": one.lesson,
+                "name": one.record.name,
+                **one.record.numbers(),
+                "text": one.record.text,
+                "parameters": json.loads(one.parameters or "null"),
+                "finished": one.finished,
+                "version": one.version,
+            }
+            for one in results
         ]
         return json.dumps(rows, indent=2, ensure_ascii=False)
     table = Table("lesson", Column("result", overflow="fold"), Column("value", overflow="fold"))
-    for lesson, record in results:
-        table.add_row(lesson, record.name, Text(record.text))
+    for one in results:
+        table.add_row(one.lesson, one.record.name, Text(one.record.text))
     return table

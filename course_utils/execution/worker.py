@@ -23,7 +23,7 @@ class Task:
 
     Attributes:
         lesson: the notebook.
-        executed: where to write it with its outputs, as far as it got.
+        executed: where to write it with its outputs, as far as it got; in a temporary folder.
         parameters: the parameters that differ from the lesson's defaults.
         kernel: name of the Jupyter kernel.
         timeout: seconds that one cell may take; None for no limit.
@@ -75,14 +75,16 @@ def work(connection: Connection, task: Task) -> None:
     """
     signal.signal(signal.SIGINT, lambda *_: None)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with task.executed.with_suffix(".log").open("wb") as log:
-        for stream in (1, 2):
-            os.dup2(log.fileno(), stream)
     with suppress(KeyboardInterrupt, BrokenPipeError):
         try:
+            with task.executed.with_suffix(".log").open("wb") as log:
+                for stream in (1, 2):
+                    os.dup2(log.fileno(), stream)
             error = _execute(connection, task)
         except RunError as failure:
             error = str(failure)
+        except OSError as failure:
+            error = f"{failure.strerror or failure}: {failure.filename or task.executed.parent}"
         connection.send(Finished(error))
 
 
@@ -91,7 +93,11 @@ def _execute(connection: Connection, task: Task) -> str:
     from papermill import execute_notebook
     from papermill.exceptions import PapermillExecutionError
 
+    started = False
+
     def report(cell: nbformat.NotebookNode, cell_index: int) -> None:
+        nonlocal started
+        started = True
         connection.send(Started(cell_index, len(headings), headings[cell_index]))
 
     notebook = read_notebook(task.lesson)
@@ -116,7 +122,7 @@ def _execute(connection: Connection, task: Task) -> str:
             error = "its kernel died, often for want of memory"
         except Exception as failure:  # a time-out, no such kernel, …
             error = _one_line(type(failure).__name__, str(failure))
-        if written.exists():
+        if started and written.exists():
             result = nbformat.read(written, as_version=4)
             error = error or _early_exit(result)
             result.metadata.papermill.update(

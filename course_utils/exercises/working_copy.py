@@ -12,7 +12,8 @@ from pathlib import Path
 import nbformat
 
 from course_utils.execution.lessons import read_notebook
-from course_utils.files import write_text
+from course_utils.execution.run_folder import is_run
+from course_utils.files import make_folder, write_text
 
 # nbgrader's marks
 _REGION = re.compile(
@@ -56,8 +57,15 @@ def prepare(lessons: Sequence[Path], folder: Path, *, texts: Sequence[Path] = ()
         texts: files that are copied as they are, with the folder that they lie in.
 
     Raises:
-        WorkingCopyError: a lesson's marks do not pair up.
+        WorkingCopyError: a lesson's marks do not pair up, or the folder is the course's own or that
+            of a run.
+        FilesError: the folder is a file.
+        OSError: the folder cannot be written to.
     """
+    if any(lesson.parent.resolve() == folder.resolve() for lesson in lessons):
+        raise WorkingCopyError(f"{folder} is the course's own; choose a folder for your copies")
+    if is_run(folder):
+        raise WorkingCopyError(f"{folder} is the folder of a run; choose another for your copies")
     sources = {lesson.name: lesson for lesson in lessons}
     sources |= {f"{text.parent.name}/{text.name}": text for text in texts}
     missing = {name: path for name, path in sources.items() if not (folder / name).exists()}
@@ -65,6 +73,7 @@ def prepare(lessons: Sequence[Path], folder: Path, *, texts: Sequence[Path] = ()
         name: text_of_exercise(path) if path in lessons else path.read_text(encoding="utf-8")
         for name, path in missing.items()
     }
+    make_folder(folder)
     for name, content in contents.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         write_text(folder / name, content)

@@ -14,10 +14,9 @@ def test_starting_is_measured_in_fresh_processes():
     assert all(one.value > 0 and one.unit == "s" and one.target for one in measurements)
 
 
-def test_lessons_are_run_and_added_up(make_lesson, tmp_path, monkeypatch):
+def test_lessons_are_run_and_added_up(make_lesson, own_course):
     make_lesson("01_first", "n = 3", "print(n)")
     make_lesson("02_second", "n = 3", "print(n)")
-    monkeypatch.chdir(tmp_path)
     found = {one.name: one for one in bench.measure_lessons()}
     assert list(found) == [
         "01_first: time", "01_first: peak memory", "02_second: time", "02_second: peak memory",
@@ -28,9 +27,8 @@ def test_lessons_are_run_and_added_up(make_lesson, tmp_path, monkeypatch):
     assert 0.01 < found["01_first: peak memory"].value < 1
 
 
-def test_a_lesson_that_fails_is_named(make_lesson, tmp_path, monkeypatch):
+def test_a_lesson_that_fails_is_named(make_lesson, own_course):
     make_lesson("01_first", "n = 3", "1 / 0")
-    monkeypatch.chdir(tmp_path)
     with pytest.raises(RunError, match="01_first failed in"):
         list(bench.measure_lessons())
 

@@ -1,6 +1,8 @@
 """Lessons are found, and what is asked of them is checked before anything runs."""
 
 import math
+import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -10,7 +12,9 @@ from course_utils.datasets import DatasetError
 from course_utils.execution.lessons import (
     Parameter,
     RunError,
+    all_values,
     assign_parameters,
+    course_folder,
     find_lessons,
     parse_value,
     read_parameters,
@@ -30,20 +34,46 @@ def parameter(type_name):
     return Parameter("num_train", type_name, "0", "how many")
 
 
-def test_lessons_are_found_in_order_and_other_files_are_not(make_lesson, tmp_path, monkeypatch):
+def test_lessons_are_found_in_order_and_other_files_are_not(make_lesson, tmp_path):
     for name in ("02_second", "01_first", "notes", "3_third"):
         make_lesson(name)
-    monkeypatch.chdir(tmp_path)
-    lessons = find_lessons()
+    lessons = find_lessons(tmp_path / "notebooks")
     assert [lesson.stem for lesson in lessons] == ["01_first", "02_second"]
     assert all(lesson.is_absolute() for lesson in lessons)
-
-
-def test_without_lessons_here_those_of_the_course_are_found(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    assert find_lessons()[0].stem == "01_data_loading"
     with pytest.raises(RunError, match="no lessons"):
         find_lessons(tmp_path)
+
+
+def test_a_folder_of_somebody_elses_notebooks_is_never_taken_for_the_course(
+    make_lesson, tmp_path, monkeypatch
+):
+    make_lesson("01_thesis", "n = 3")
+    monkeypatch.chdir(tmp_path)
+    assert find_lessons()[0].stem == "01_data_loading"
+    assert (course_folder() / "essays" / "claims.yaml").exists()
+
+
+def test_a_package_outside_the_courses_own_checkout_takes_the_installed_lessons(
+    make_lesson, tmp_path, monkeypatch
+):
+    make_lesson("01_thesis", "n = 3")
+    (tmp_path / "pyproject.toml").write_text('[project]\nname = "thesis"')
+    monkeypatch.setattr("course_utils.__file__", str(tmp_path / "course_utils" / "__init__.py"))
+    assert course_folder() == Path(sys.prefix, "share", "pixels-and-people")
+    (tmp_path / "pyproject.toml").write_text('[project]\nname = "pixels-and-people"')
+    assert course_folder() == tmp_path
+
+
+def test_all_values_are_those_given_and_the_defaults(make_lesson):
+    lesson = make_lesson("01_first", PARAMETERS + "both = 1 + 1\n")
+    assert all_values(lesson, {"num_train": 5}) == {
+        "dataset": "pixels10",
+        "num_train": 5,
+        "rate": 1,
+        "quick": False,
+        "limit": None,
+        "both": "1 + 1",
+    }
 
 
 @pytest.mark.parametrize("name", ["2", "02", "02_second", "02_second.ipynb", "notebooks/02_second"])

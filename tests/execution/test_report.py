@@ -12,8 +12,14 @@ from hypothesis import strategies as st
 
 from course_utils.execution.lessons import RunError
 from course_utils.execution.records import MIME_PREFIX, Record
-from course_utils.execution.report import read_results, results_csv, write_report
-from course_utils.execution.runs import Failure, LessonRun
+from course_utils.execution.report import (
+    Result,
+    index_page,
+    notebook_page,
+    read_results,
+    results_csv,
+)
+from course_utils.execution.runs import Summary
 
 PIXEL = (
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mNk+A8AAQUBAScY42YAAAAASUVORK5CYII="
@@ -32,10 +38,23 @@ RECORD = st.builds(
 )
 
 
-def make_run(folder, *records, lesson="01_first", failure=None, cells=()):
-    path = folder / f"{lesson}.ipynb"
-    nbformat.write(nbformat.v4.new_notebook(cells=list(cells)), path)
-    return LessonRun(lesson, 61.0, 512 * 10**6, path, records, failure)
+RESULT = st.builds(Result, lesson=TEXT, record=RECORD, parameters=TEXT, finished=TEXT, version=TEXT)
+
+
+def make_summary(lesson="01_first", *, failure="", given=()):
+    return Summary(
+        lesson=lesson,
+        status="failed" if failure else "ok",
+        failure=failure,
+        started="2031-05-04T12:30:00+02:00",
+        finished="2031-05-04T12:31:01+02:00",
+        seconds=61.0,
+        peak_memory=512 * 10**6,
+        parameters={"n": HOSTILE},
+        given=given,
+        versions={"pixels-and-people": "1.2.3"},
+        has_notebook=lesson != "03_nothing",
+    )
 
 
 class Loads(HTMLParser):
@@ -60,14 +79,14 @@ class Loads(HTMLParser):
             self.links.append(given_attributes.get("href"))
 
 
-@given(st.lists(st.tuples(TEXT, RECORD), max_size=4))
+@given(st.lists(RESULT, max_size=4))
 def test_results_come_back_as_they_were(tmp_path_factory, results):
     folder = tmp_path_factory.getbasetemp()
     (folder / "results.csv").write_bytes(results_csv(results).encode())
     assert read_results(folder) == results
 
 
-@given(st.lists(st.tuples(TEXT, RECORD), max_size=4))
+@given(st.lists(RESULT, max_size=4))
 def test_no_cell_is_a_formula(results):
     for row in csv.reader(io.StringIO(results_csv(results), newline="")):
         for cell in row:
@@ -84,20 +103,30 @@ def test_a_table_that_no_run_wrote_is_refused(tmp_path, content):
         read_results(tmp_path / "nowhere")
 
 
-def test_the_index_links_pages_and_escapes_what_lessons_say(tmp_path):
-    failure = Failure(3, 9, HOSTILE, f"ValueError: {HOSTILE}")
-    runs = [
-        make_run(tmp_path, Record("accuracy", 0.5, 0.25, 0.75, f"50 % {HOSTILE}")),
-        make_run(tmp_path, lesson="02_a b&c", failure=failure),
-        LessonRun("03_nothing", 0.0, 0, None, (), failure),
+def test_a_table_of_an_earlier_version_is_read(tmp_path):
+    (tmp_path / "results.csv").write_text(
+        '"lesson","name","value","low","high","text"\n"01_first","n",3,"","","3"\n'
+    )
+    assert read_results(tmp_path) == [Result("01_first", Record("n", 3, None, None, "3"))]
+
+
+def test_the_index_links_pages_and_escapes_what_lessons_say():
+    failure = f"in cell 3 of 9, “{HOSTILE}”: ValueError: {HOSTILE}"
+    lessons = [
+        make_summary(given=("n",)),
+        make_summary("02_a b&c", failure=failure),
+        make_summary("03_nothing", failure=failure),
     ]
-    write_report(runs, tmp_path)
-    page = (tmp_path / "index.html").read_text()
+    accuracy = Record("accuracy", 0.5, 0.25, 0.75, f"50 % {HOSTILE}")
+    page = index_page(lessons, [Result("01_first", accuracy)])
     assert "<script" not in page
     assert "50 % &lt;script&gt;" in page
+    assert "n &lt;script&gt;" in page
     assert "1 of 3 lessons" in page
     assert "1 min 01 s" in page
     assert "512 MB" in page
+    assert "2031-05-04 12:31" in page
+    assert "1.2.3" in page
     found = Loads(page)
     assert found.loaded == []
     assert set(found.links) == {
@@ -107,10 +136,9 @@ def test_the_index_links_pages_and_escapes_what_lessons_say(tmp_path):
         "02_a%20b%26c.html",
         "02_a%20b%26c.ipynb",
     }
-    assert (tmp_path / "02_a b&c.html").exists()
 
 
-def test_a_page_keeps_outputs_and_alternative_texts_and_loads_nothing(tmp_path):
+def test_a_page_keeps_outputs_and_alternative_texts_and_loads_nothing():
     cells = [
         nbformat.v4.new_markdown_cell(r"# Softmax" + "\n\n" + r"$e^{x_i}$ <b>bold</b>"),
         nbformat.v4.new_code_cell(
@@ -130,8 +158,8 @@ def test_a_page_keeps_outputs_and_alternative_texts_and_loads_nothing(tmp_path):
             ],
         ),
     ]
-    write_report([make_run(tmp_path, cells=cells)], tmp_path)
-    page = (tmp_path / "01_first.html").read_text()
+    notebook = nbformat.writes(nbformat.v4.new_notebook(cells=cells))
+    page = notebook_page(notebook, title="01_first")
     found = Loads(page)
     assert all(address.startswith("data:image/png;") for address in found.loaded)
     assert [image["alt"] for image in found.images] == [

@@ -1,17 +1,21 @@
 """Lessons run by real kernels: what works, what fails, and where."""
 
+from datetime import datetime
+from importlib.metadata import version
+
 import nbformat
 import pytest
 
-from course_utils.execution.lessons import RunError
 from course_utils.execution.records import Record
-from course_utils.execution.runs import latest_run, run_lesson
+from course_utils.execution.runs import run_lesson, summarise
 from course_utils.execution.store import store_outputs
 
 MEGABYTE = 10**6
 
 
-def test_a_lesson_runs_with_its_parameters_and_its_records_are_kept(make_lesson, tmp_path):
+def test_a_lesson_runs_with_its_parameters_and_its_records_are_kept(
+    make_lesson, tmp_path, monkeypatch
+):
     lesson = make_lesson(
         "01_first",
         "n = 3",
@@ -20,9 +24,10 @@ def test_a_lesson_runs_with_its_parameters_and_its_records_are_kept(make_lesson,
     )
     before = lesson.read_bytes()
     # Braces: papermill takes those in a path for parameters.
-    output = tmp_path / "out {n}"
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "out {n}"))
+    (tmp_path / "out {n}").mkdir()
     seen = []
-    run = run_lesson(lesson, {"n": 7}, output=output, on_cell=seen.append)
+    run = run_lesson(lesson, {"n": 7}, on_cell=seen.append)
     assert (run.lesson, run.status, run.failure) == ("01_first", "ok", None)
     assert run.records == (Record("n", 7, None, None, "7"),)
     assert 300 * MEGABYTE < run.peak_memory < 600 * MEGABYTE
@@ -32,10 +37,16 @@ def test_a_lesson_runs_with_its_parameters_and_its_records_are_kept(make_lesson,
         (2, 4, "Memory"),
         (3, 4, "Memory"),
     ]
-    assert [path.name for path in output.iterdir()] == ["01_first.ipynb"]
-    nbformat.validate(nbformat.read(run.executed, as_version=4))
-    assert str(tmp_path) not in run.executed.read_text()
+    assert list((tmp_path / "out {n}").iterdir()) == []
+    nbformat.validate(nbformat.reads(run.executed, as_version=4))
+    assert str(tmp_path) not in run.executed
     assert lesson.read_bytes() == before
+    summary = summarise(run, lesson)
+    assert (summary.parameters, summary.given, summary.settings) == ({"n": 7}, ("n",), "n 7")
+    assert datetime.fromisoformat(summary.started) == run.started.replace(microsecond=0)
+    assert datetime.fromisoformat(summary.finished) > run.started
+    assert summary.version == version("pixels-and-people")
+    assert summary.versions["keras"] == version("keras")
 
 
 @pytest.mark.parametrize(
@@ -47,7 +58,7 @@ def test_a_lesson_runs_with_its_parameters_and_its_records_are_kept(make_lesson,
         ("import time; time.sleep(60)", "CellTimeoutError"),
     ],
 )
-def test_a_failing_lesson_names_its_cell_and_error(make_lesson, tmp_path, source, error):
+def test_a_failing_lesson_names_its_cell_and_error(make_lesson, source, error):
     lesson = make_lesson(
         "01_first",
         "n = 3",
@@ -57,57 +68,36 @@ def test_a_failing_lesson_names_its_cell_and_error(make_lesson, tmp_path, source
         source,
         "record('never', 1)",
     )
-    run = run_lesson(lesson, {}, output=tmp_path / "out", timeout=3)
+    run = run_lesson(lesson, {}, timeout=3)
     assert run.status == "failed"
     assert (run.failure.cell, run.failure.num_cells) == (5, 6)
-    assert str(run.failure).startswith(f"cell 5 of 6, “Part two”: {error}")
+    assert str(run.failure).startswith(f"in cell 5 of 6, “Part two”: {error}")
     assert "\n" not in str(run.failure)
     assert [record.name for record in run.records] == ["n"]
 
 
-def test_a_lesson_without_its_kernel_fails_before_its_first_cell(make_lesson, tmp_path):
-    run = run_lesson(
-        make_lesson("01_first", "n = 3"), {}, output=tmp_path / "out", kernel="nonesuch"
-    )
+def test_a_lesson_without_its_kernel_fails_before_its_first_cell(make_lesson):
+    run = run_lesson(make_lesson("01_first", "n = 3"), {}, kernel="nonesuch")
     assert str(run.failure).startswith("before its first cell: NoSuchKernel")
-    assert run.records == ()
+    assert (run.records, run.executed) == ((), None)
 
 
 def test_a_lesson_that_is_no_notebook_fails_before_its_first_cell(tmp_path):
     lesson = tmp_path / "01_first.ipynb"
     lesson.write_text("{")
-    run = run_lesson(lesson, {}, output=tmp_path / "out")
+    run = run_lesson(lesson, {})
     assert str(run.failure).startswith("before its first cell: ")
     assert "is no notebook" in str(run.failure)
     assert run.executed is None
 
 
-def test_the_lesson_itself_is_never_overwritten(make_lesson):
-    lesson = make_lesson("01_first", "n = 3")
-    before = lesson.read_bytes()
-    with pytest.raises(RunError, match="choose another"):
-        run_lesson(lesson, {}, output=lesson.parent)
-    assert lesson.read_bytes() == before
-
-
-def test_the_latest_run_is_the_one_that_finished_last(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(RunError, match="no finished run"):
-        latest_run()
-    for name in ("2031-01-01_00-00-00", "b", "unfinished"):
-        (tmp_path / "runs" / name).mkdir(parents=True)
-    for name in ("2031-01-01_00-00-00", "b"):
-        (tmp_path / "runs" / name / "results.csv").touch()
-    assert latest_run().name == "b"
-
-
-def test_storing_outputs_changes_nothing_else_and_only_once(make_lesson, tmp_path):
+def test_storing_outputs_changes_nothing_else_and_only_once(make_lesson):
     lesson = make_lesson("01_first", "n = 3", "# Title", "print(n)", "n + 1")
     notebook = nbformat.read(lesson, as_version=4)
     notebook.cells[2].metadata["tags"] = ["nbval-ignore-output"]
     nbformat.write(notebook, lesson)
 
-    run = run_lesson(lesson, {}, output=tmp_path / "out")
+    run = run_lesson(lesson, {})
     store_outputs(lesson, run.executed)
     stored = nbformat.read(lesson, as_version=4)
     nbformat.validate(stored)
@@ -119,5 +109,5 @@ def test_storing_outputs_changes_nothing_else_and_only_once(make_lesson, tmp_pat
     assert [cell.id for cell in stored.cells] == [cell.id for cell in notebook.cells]
 
     first = lesson.read_bytes()
-    store_outputs(lesson, run_lesson(lesson, {}, output=tmp_path / "out").executed)
+    store_outputs(lesson, run_lesson(lesson, {}).executed)
     assert lesson.read_bytes() == first
