@@ -388,9 +388,13 @@ def bench(  # noqa: PLR0917, a command's options
             "measured is shown also when you stop it.",
         ),
     ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="[b]--json[/]: replace files that something else made.")
+    ] = False,
 ) -> None:
     """Measure the time and memory that the course needs on this computer."""
-    from course_utils.bench import BENCHMARKS, Measurement, machine, write_json
+    from course_utils.bench import BENCHMARKS, MAKER, Measurement, machine, write_json
+    from course_utils.files import check_own
 
     chosen = what or [one for one in Benchmark if one not in _ON_REQUEST]
     ablate = chosen == [Benchmark.ablation]
@@ -411,8 +415,11 @@ def bench(  # noqa: PLR0917, a command's options
         _ablate(dataset or "cifar10", path, num_train, seeds or 3, title)
         return
     if full:
-        _race(dataset or "cifar10", json_file or Path("bench-training.json"), runs, num_train)
+        path = json_file or Path("bench-training.json")
+        _race(dataset or "cifar10", path, runs, num_train, force=force)
         return
+    if json_file:
+        check_own(json_file.parent, [json_file.name], maker=MAKER, force=force)
     measurements: list[Measurement] = []
     table = Table("measured", "value", "target", title=machine())
     try:
@@ -433,7 +440,7 @@ def bench(  # noqa: PLR0917, a command's options
         if table.row_count:
             console.print(table)
         if json_file and measurements:
-            write_json(measurements, json_file)
+            write_json(measurements, json_file, force=force)
 
 
 def _say_if_otter_is_missing() -> None:
@@ -455,7 +462,9 @@ def _ablate(
 ) -> None:
     """Train every step from classic to quick, and print what came of it."""
     from course_utils.bench.ablation import format_summary, measure
+    from course_utils.files import check_own
 
+    check_own(path.parent, [], maker="course bench ablation")
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         summary = measure(dataset, num_train=num_train, num_seeds=num_seeds, title=title, path=path)
@@ -478,13 +487,20 @@ def _short_race(dataset: str) -> list[Any]:
     return measurements(race)
 
 
-def _race(dataset: str, path: Path, runs: str | None, num_train: int | None) -> None:
+def _race(
+    dataset: str, path: Path, runs: str | None, num_train: int | None, *, force: bool
+) -> None:
     """Let the recipes train to the end, and print and write what came of it, also when stopped."""
-    from course_utils.bench.report import write
+    from course_utils.bench.report import MAKER, companions, write
     from course_utils.bench.terminal import progress, show
     from course_utils.bench.training import NUM_SEEDS, parse_num_seeds, run_full
+    from course_utils.files import check_own
 
     num_seeds = parse_num_seeds(runs) if runs else NUM_SEEDS
+    beside = companions(path)
+    if path in beside:
+        raise typer.BadParameter(f"--json {path} would be the page beside it; name it .json")
+    check_own(path.parent, [one.name for one in beside], maker=MAKER, force=force)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     race = None
     stopped = False
@@ -498,7 +514,7 @@ def _race(dataset: str, path: Path, runs: str | None, num_train: int | None) -> 
         stopped = True
     if race and race.results:
         show(race, console)
-        written = [str(one) for one in (path, *write(race, path))]
+        written = [str(one) for one in (path, *write(race, path, force=force))]
         console.print(f"Results: {', '.join(written)}", **PLAIN)
     if stopped:
         error_console.print("Stopped. The same command goes on with the trainings still missing.")

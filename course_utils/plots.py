@@ -112,9 +112,10 @@ class Plot:
     def save(self, path: str | Path) -> None:
         """Write the figure to a file whose ending says the format: .png, .svg or .pdf."""
         path = Path(path)
-        write_bytes(path, self._render(path.suffix.removeprefix(".")))
+        write_bytes(path, self.render(path.suffix.removeprefix(".")))
 
-    def _render(self, file_format: str) -> bytes:
+    def render(self, file_format: str) -> bytes:
+        """Make the content of a file in a format: ``png``, ``svg`` or ``pdf``."""
         buffer = io.BytesIO()
         with _style():
             self.figure.savefig(buffer, format=file_format)
@@ -126,7 +127,7 @@ class Plot:
     def _ipython_display_(self) -> None:
         from IPython.display import display
 
-        png = base64.b64encode(self._render("png")).decode()
+        png = base64.b64encode(self.render("png")).decode()
         display(
             {"image/png": png, "text/plain": repr(self)},
             metadata={"image/png": {"alt": self.alt}},

@@ -333,6 +333,44 @@ def test_bench_keeps_what_it_measured_when_it_is_stopped(course, tmp_path, monke
 
 
 @pytest.mark.parametrize(
+    ("command", "name"),
+    [
+        (("start", "--json", "race.json"), "race.json"),
+        (("start", "--json", "folder"), "folder"),
+        (("start", "--json", "race.json/deeper.json"), "race.json"),
+        (("training", "--full", "--dataset", "pixels10", "--json", "README.json"), "README.md"),
+        (("training", "--full", "--dataset", "pixels10", "--json", "folder"), "folder"),
+        (("training", "--full", "--dataset", "pixels10", "--json", "race.md"), "race.md"),
+        (("training", "--full", "--dataset", "pixels10", "--json", "race.json"), "race.json"),
+        (("ablation", "--dataset", "pixels10", "--json", "race.json"), "race.json"),
+        (("ablation", "--dataset", "pixels10", "--json", "folder"), "folder"),
+    ],
+)
+def test_bench_never_writes_over_what_it_did_not_make(course, tmp_path, command, name):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "race.json").write_text("the result of hours")
+    (tmp_path / "README.md").write_text("mine")
+    before = all_files(tmp_path)
+    result = course("bench", *command)
+    assert result.exit_code == 2
+    assert name in result.output
+    assert "Traceback" not in result.output
+    assert all_files(tmp_path) == before
+    assert (tmp_path / "race.json").read_text() == "the result of hours"
+    assert (tmp_path / "README.md").read_text() == "mine"
+
+
+def test_bench_replaces_its_own_result_and_with_force_any(course, tmp_path):
+    path = tmp_path / "bench.json"
+    assert course("bench", "start", "--json", path).exit_code == 0
+    assert course("bench", "start", "--json", path).exit_code == 0
+    path.write_text("changed")
+    assert course("bench", "start", "--json", path).exit_code == 2
+    assert course("bench", "start", "--json", path, "--force").exit_code == 0
+    assert json.loads(path.read_text())["measurements"]
+
+
+@pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (("start", "--full"), "--full goes with `course bench` training"),

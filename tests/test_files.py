@@ -14,7 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from course_utils import files
-from course_utils.files import LEDGER, FilesError, write_own
+from course_utils.files import LEDGER, FilesError, check_own, first_file, write_own
 
 MAKER = "course try"
 
@@ -302,3 +302,26 @@ def test_a_full_disk_leaves_the_older_files_whole(tmp_path):
 def test_the_ledger_can_be_read_by_a_person(tmp_path):
     write_own(tmp_path, {"ä.csv": "1"}, maker=MAKER)
     assert json.loads((tmp_path / LEDGER).read_text(encoding="utf-8"))["ä.csv"]["maker"] == MAKER
+
+
+def test_what_would_be_refused_can_be_asked_before(tmp_path):
+    write_own(tmp_path, {"a.txt": "first"}, maker="course test")
+    check_own(tmp_path, ["a.txt", "b.txt"], maker="course test")
+    (tmp_path / "b.txt").write_text("mine")
+    with pytest.raises(FilesError, match=r"b\.txt is in the way"):
+        check_own(tmp_path, ["a.txt", "b.txt"], maker="course test")
+    check_own(tmp_path, ["a.txt", "b.txt"], maker="course test", force=True)
+    with pytest.raises(FilesError, match=r"b\.txt is a file, and a folder is needed"):
+        check_own(tmp_path / "b.txt" / "deep", [], maker="course test")
+    before = sorted(tmp_path.iterdir())
+    check_own(tmp_path / "new" / "deep", ["a.txt"], maker="course test")
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_the_first_strange_file_of_a_folder_is_found(tmp_path):
+    write_own(tmp_path, {}, maker="course test")
+    (tmp_path / ".course-unfinished-1").mkdir()
+    assert first_file(tmp_path) is None
+    (tmp_path / "b").touch()
+    (tmp_path / "a").touch()
+    assert first_file(tmp_path) == tmp_path / "a"

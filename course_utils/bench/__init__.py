@@ -6,6 +6,7 @@ the recipes race each other.
 
 from course_utils.bench.measurements import (
     BENCHMARKS,
+    MAKER,
     Measurement,
     machine,
     measure_data,
@@ -17,6 +18,7 @@ from course_utils.bench.measurements import (
 
 __all__ = [
     "BENCHMARKS",
+    "MAKER",
     "Measurement",
     "machine",
     "measure_data",

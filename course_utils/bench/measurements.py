@@ -10,7 +10,9 @@ from pathlib import Path
 
 import course_utils
 from course_utils.environment import cpu_flags, cpu_model, num_cores
-from course_utils.files import write_text
+from course_utils.files import write_own
+
+MAKER = "course bench"
 
 _IMPORT = """
 import time
@@ -121,14 +123,19 @@ BENCHMARKS: dict[str, Callable[..., Iterator[Measurement]]] = {
 }
 
 
-def write_json(measurements: Sequence[Measurement], path: Path) -> None:
-    """Write measurements to a file, with the computer they were made on."""
+def write_json(measurements: Sequence[Measurement], path: Path, *, force: bool = False) -> None:
+    """Write measurements to a file, with the computer they were made on.
+
+    Raises:
+        FilesError: a file that ``course bench`` didn't write is in the way, unless ``force``.
+    """
     content = {
         "machine": machine(),
         "version": course_utils.__version__,
         "measurements": [asdict(one) for one in measurements],
     }
-    write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+    text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    write_own(path.parent, {path.name: text}, maker=MAKER, force=force)
 
 
 def _run_python(code: str) -> float:

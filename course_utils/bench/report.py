@@ -10,11 +10,12 @@ import pandas as pd
 from course_utils.bench.measurements import Measurement
 from course_utils.bench.training import SAMPLE_PICTURES, WHOLE_PICTURES, Race, Result
 from course_utils.evaluation import Estimate, over_seeds, percentage, wilson
-from course_utils.files import write_text
+from course_utils.files import write_own
 
 if TYPE_CHECKING:
     from course_utils.plots import Plot
 
+MAKER = "course bench training --full"
 _BASELINES = ("original", "classic")
 
 
@@ -170,9 +171,21 @@ def plot(race: Race) -> "Plot":
     )
 
 
-def write(race: Race, path: Path) -> tuple[Path, Path]:
-    """Write the table and the figure beside a race's file, as ``.md`` and ``.png``."""
-    page, picture = path.with_suffix(".md"), path.with_suffix(".png")
-    write_text(page, markdown(race))
-    plot(race).save(picture)
+def companions(path: Path) -> tuple[Path, Path]:
+    """Name the page and the picture that lie beside a race's file."""
+    return path.with_suffix(".md"), path.with_suffix(".png")
+
+
+def write(race: Race, path: Path, *, force: bool = False) -> tuple[Path, Path]:
+    """Write the table and the figure beside a race's file, as ``.md`` and ``.png``.
+
+    Raises:
+        FilesError: something else is in the way.
+    """
+    page, picture = companions(path)
+    contents: dict[str, str | bytes] = {
+        page.name: markdown(race),
+        picture.name: plot(race).render("png"),
+    }
+    write_own(path.parent, contents, maker=MAKER, force=force)
     return page, picture

@@ -322,12 +322,17 @@ def _open(path: Path, race: Race) -> Race:
         content = json.loads(path.read_text(encoding="utf-8"))
         identity, rates = content["identity"], content["matmul_rates"]
         results = [Result(**one) for one in content["results"]]
-    except (ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise RunError(
             f"{path} can't be read as a race ({error}); choose another file with --json, or "
             "delete it"
         ) from error
     for name, value in race.identity.items():
+        if name == "pictures" and identity.get(name) != value:
+            raise RunError(
+                f"{path} holds a race on other pictures, or doesn't say on which; choose another "
+                "file with --json, or delete it"
+            )
         if identity.get(name) != value:
             raise RunError(
                 f"{path} holds a race with another {name}: {identity.get(name)}, and now it is "

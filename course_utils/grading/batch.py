@@ -37,6 +37,7 @@ from course_utils.grading.store import (
     find_fingerprint,
     find_package_fingerprint,
     find_submission_fingerprint,
+    find_submissions,
     hold_lock,
     read_graded,
     write_graded,
@@ -206,8 +207,7 @@ def grade(
                     settings = _choose_settings(kernel, limits, sandbox)
                     for event in _run(pool, course, plan, settings):
                         if isinstance(event, Finished):
-                            fingerprint = plan.fingerprints[event.student]
-                            finished.append(_keep(course, event, fingerprint))
+                            finished.append(_keep(course, event, plan))
                         on_event(finished[-1] if isinstance(event, Finished) else event)
             except KeyboardInterrupt:
                 raise BatchInterrupt(
@@ -229,6 +229,7 @@ class _Plan:
         assignment: the assignment's name.
         sources: the instructor's notebooks by their names, as JSON text.
         pending: the folders of the submissions to be graded, by student.
+        submissions: fingerprints of the submissions, by student.
         fingerprints: of all that the verdicts follow from, by student.
         unchanged: verdicts of earlier calls that still hold.
     """
@@ -236,6 +237,7 @@ class _Plan:
     assignment: str
     sources: Mapping[str, str]
     pending: Mapping[str, Path]
+    submissions: Mapping[str, str]
     fingerprints: Mapping[str, str]
     unchanged: tuple[Judgement, ...]
 
@@ -256,15 +258,18 @@ def _make_plan(
         *conditions,
         *(part for pair in sources.items() for part in pair),
     )
+    submissions = {
+        student: find_submission_fingerprint(folder) for student, folder in folders.items()
+    }
     fingerprints = {
-        student: find_fingerprint(common, find_submission_fingerprint(folder))
-        for student, folder in folders.items()
+        student: find_fingerprint(common, submission) for student, submission in submissions.items()
     }
     known = {} if regrade else _find_known(course, assignment, fingerprints)
     return _Plan(
         assignment,
         sources,
         {student: folder for student, folder in folders.items() if student not in known},
+        submissions,
         fingerprints,
         tuple(judgement for graded in known.values() for judgement in graded.judgements),
     )
@@ -289,16 +294,11 @@ def _find_submissions(
     course: Course, assignment: str, students: Sequence[str] | None
 ) -> dict[str, Path]:
     """The folders of the submissions, by student."""
-    folder = course.folder / "submitted"
-    found = {
-        path.parent.name: path
-        for path in sorted(folder.glob(f"*/{assignment}"))
-        if path.is_dir() and not path.parent.name.startswith(".")
-    }
+    found = find_submissions(course.folder, assignment)
     if not found:
         raise BatchError(
-            f"nobody has handed in {assignment}: there is no folder {folder}/…/{assignment}; "
-            "`course collect` puts submissions there"
+            f"nobody has handed in {assignment}: there is no folder "
+            f"{course.folder / 'submitted'}/…/{assignment}; `course collect` puts submissions there"
         )
     if students is None:
         return found
@@ -577,7 +577,7 @@ def _find_outcome(future: "Future[Any]", task: "Task") -> tuple[Judgement, ...]:
     return give_up(task, "interrupted", f"it could not be judged: {reason}")
 
 
-def _keep(course: Course, event: Finished, fingerprint: str) -> Finished:
+def _keep(course: Course, event: Finished, plan: _Plan) -> Finished:
     """Keep a verdict; the fingerprint comes last, so that all is there where it is.
 
     One that came of no fault of the submission is kept without, to be tried again.
@@ -590,7 +590,8 @@ def _keep(course: Course, event: Finished, fingerprint: str) -> Finished:
     write_graded(
         course.folder,
         judgements=event.judgements,
-        fingerprint="" if "interrupted" in kinds else fingerprint,
+        fingerprint="" if "interrupted" in kinds else plan.fingerprints[event.student],
+        submission=plan.submissions[event.student],
     )
     return event
 

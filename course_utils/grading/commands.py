@@ -1,5 +1,6 @@
 """The instructors' part of the ``course`` command. Nothing slow is imported at its start."""
 
+from collections.abc import Iterable
 from enum import StrEnum
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,11 +14,16 @@ if TYPE_CHECKING:
     from course_utils.grading.gradebook import Course
     from course_utils.grading.results import Judgement
 
+_OUTDATED = "You have handed in another version since, which is not graded yet."
+_WITHDRAWN = "This submission has been taken out of the course since it was graded."
 _NEEDED = ("nbgrader", "nbval", "distributed")
 
 Assignment = Annotated[str, typer.Argument(help="The assignment, such as [b]03_training[/].")]
 CourseOption = Annotated[
     Path, typer.Option("--course", help="The course's folder; by default this one.")
+]
+Force = Annotated[
+    bool, typer.Option("--force", help="Replace a file of that name that something else made.")
 ]
 Students = Annotated[
     list[str] | None, typer.Option("--student", help="Only this student; repeatable.")
@@ -131,7 +137,10 @@ def collect(  # noqa: PLR0917, a command's options
         ),
     ] = False,
 ) -> None:
-    """Unpack what a learning management system exported into [b]submitted/[/]."""
+    """Unpack what a learning management system exported into [b]submitted/[/].
+
+    The exit code is 1 when a submission that differs from one that is there was not taken.
+    """
     from course_utils.grading.collect import collect as unpack
 
     collected = unpack(
@@ -151,6 +160,10 @@ def collect(  # noqa: PLR0917, a command's options
     if collected.passed_over:
         _say(f"Passed over, being no notebooks: {', '.join(collected.passed_over)}")
     _say(f"{len(collected.submissions)} submissions; next: course grade {assignment}")
+    if kept := [one.student for one in collected.submissions if one.status == "kept"]:
+        what = f"{len(kept)} submissions ({', '.join(kept)})"
+        _warn([f"NOT taken: {what}. Others are in submitted/; --replace takes these instead"])
+        raise typer.Exit(1)
 
 
 def grade(  # noqa: PLR0917, a command's options
@@ -219,14 +232,19 @@ def feedback(
     """Write a page for each learner: every check with its outcome and reason."""
     _require_packages()
     from course_utils.grading.feedback import feedback as write_feedback
+    from course_utils.grading.store import find_standing
 
     folder = _read_course(course).folder
     found = _judgements(folder, [assignment])
+    standing = find_standing(folder, assignment)
     wanted = [one for one in found if not students or one.student in students]
     if missing := set(students or ()) - {one.student for one in wanted}:
         raise CommandError(f"{assignment} of {', '.join(sorted(missing))} has not been graded")
     for judgement in wanted:
-        _say(str(write_feedback(judgement, folder / "feedback")))
+        notice = _OUTDATED if judgement.student in standing.outdated else ""
+        notice = _WITHDRAWN if judgement.student in standing.withdrawn else notice
+        _say(str(write_feedback(judgement, folder / "feedback", notice=notice)))
+    _warn(standing.sentences())
 
 
 def report(
@@ -235,16 +253,22 @@ def report(
     ] = None,
     course: CourseOption = Path(),
     to: Annotated[Path, typer.Option(help="Folder for the page.")] = Path("report"),
+    force: Force = False,
 ) -> None:
     """Write the class at a glance: scores by exercise, commonest mistakes, failures."""
     _require_packages()
     from course_utils.grading.report import report as write_report
+    from course_utils.grading.store import find_standing
 
-    judgements = _judgements(_read_course(course).folder, assignments or [])
-    _say(str(write_report(judgements, to)))
+    folder = _read_course(course).folder
+    judgements = _judgements(folder, assignments or [])
+    names = sorted({one.assignment for one in judgements})
+    notices = [line for name in names for line in find_standing(folder, name).sentences()]
+    _say(str(write_report(judgements, to, notices=notices, force=force)))
+    _warn(notices)
 
 
-def export(
+def export(  # noqa: PLR0917, a command's options
     assignments: Annotated[
         list[str] | None, typer.Argument(help="Assignments; all by default.")
     ] = None,
@@ -256,21 +280,29 @@ def export(
     output: Annotated[
         Path | None, typer.Option(help="The file; by default [b]scores-SYSTEM.csv[/].")
     ] = None,
+    force: Force = False,
 ) -> None:
     """Write the scores to a file for Canvas, Moodle or a spreadsheet."""
     _require_packages()
     from course_utils.grading.export import collect_scores
     from course_utils.grading.export import export as write_export
+    from course_utils.grading.store import find_standing
 
-    scores = collect_scores(_read_course(course), assignments=assignments or [])
+    opened = _read_course(course)
+    scores = collect_scores(opened, assignments=assignments or [])
     path = output or Path(f"scores-{to.value}.csv")
-    exported = write_export(scores, path, to=to.value, roster=roster)
+    if opened.database_file and path.exists() and path.samefile(opened.database_file):
+        raise CommandError(f"{path} is the gradebook itself; choose another name")
+    exported = write_export(scores, path, to=to.value, roster=roster, force=force)
     _say(f"{exported.path}: {exported.num_scores} scores")
     for note in exported.notes:
         _say(note)
     for title, names in (("No score", exported.ungraded), ("Not on the roster", exported.unknown)):
         if names:
             error_console.print(f"{title}: {', '.join(names)}", **PLAIN)
+    for name in dict.fromkeys(score.assignment for score in scores):
+        scored = [one.student for one in scores if one.assignment == name and one.submitted]
+        _warn(find_standing(opened.folder, name, scored=scored).sentences())
 
 
 def _require_packages() -> None:
@@ -306,3 +338,9 @@ def _judgements(course: Path, assignments: list[str]) -> "list[Judgement]":
 
 def _say(text: str) -> None:
     console.print(text, **PLAIN)
+
+
+def _warn(sentences: Iterable[str]) -> None:
+    """Say what must not be overlooked."""
+    for sentence in sentences:
+        error_console.print(sentence, style="bold yellow", **PLAIN)

@@ -16,7 +16,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from course_utils.files import write_text
+from course_utils.files import write_own
 from course_utils.grading.gradebook import Course
 from course_utils.grading.results import format_points
 
@@ -124,6 +124,17 @@ class _Roster:
     delimiter: str
 
 
+@dataclass(frozen=True)
+class _Table:
+    """The text of a file, and what :class:`Exported` says of it."""
+
+    text: str
+    num_scores: int
+    ungraded: tuple[str, ...]
+    unknown: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
 def collect_scores(course: Course, *, assignments: Sequence[str] = ()) -> list[Score]:
     """Collect what every learner has for every assignment, with what graders gave by hand.
 
@@ -159,6 +170,7 @@ def export(
     to: System,
     roster: Path | None = None,
     titles: Mapping[str, str] | None = None,
+    force: bool = False,
 ) -> Exported:
     """Write a file with scores that a learning management system, or a spreadsheet, reads.
 
@@ -169,12 +181,14 @@ def export(
 
     Args:
         scores: what the gradebook says.
-        path: the file to write; an older one is replaced.
+        path: the file to write; an older export that nobody has changed is replaced.
         to: ``canvas``, ``moodle`` (the grading worksheet) or ``csv`` (nbgrader's columns).
         roster: the file that Canvas or Moodle exported; Moodle always needs one.
         titles: for an assignment's name the title that it has in Canvas, where they differ.
+        force: whether any other file is replaced, too.
 
     Raises:
+        FilesError: another file, or a folder, is in the way.
         ExportError: there are no scores, or too many assignments for the file, or the roster is
             not what the system exports, or the very file to write.
     """
@@ -189,12 +203,15 @@ def export(
     if roster and path.exists() and path.samefile(roster):
         raise ExportError(f"{path} is the roster itself; choose another name for the export")
     if to == "csv":
-        return _export_csv(scores, path)
-    if to == "moodle":
-        return _export_moodle(scores, path, roster)
-    if roster is None:
-        return _export_new_canvas(scores, path, titles or {})
-    return _export_canvas(scores, path, roster, titles or {})
+        made = _export_csv(scores)
+    elif to == "moodle":
+        made = _export_moodle(scores, roster)
+    elif roster is None:
+        made = _export_new_canvas(scores, titles or {})
+    else:
+        made = _export_canvas(scores, roster, titles or {})
+    write_own(path.parent, {path.name: made.text}, maker="course export", force=force)
+    return Exported(path, made.num_scores, made.ungraded, made.unknown, made.notes)
 
 
 def neutralise(text: str) -> str:
@@ -249,7 +266,7 @@ def _read_assignment(assignment: "Assignment", students: Sequence["Student"]) ->
     return scores
 
 
-def _export_csv(scores: Sequence[Score], path: Path) -> Exported:
+def _export_csv(scores: Sequence[Score]) -> _Table:
     rows = [
         [
             score.assignment,
@@ -266,11 +283,11 @@ def _export_csv(scores: Sequence[Score], path: Path) -> Exported:
         ]
         for score in scores
     ]
-    _write_table(path, [list(CSV_COLUMNS), *rows])
-    return Exported(path, len(rows), (), (), _waiting(scores))
+    text = _format_table([list(CSV_COLUMNS), *rows])
+    return _Table(text, len(rows), (), (), _waiting(scores))
 
 
-def _export_new_canvas(scores: Sequence[Score], path: Path, titles: Mapping[str, str]) -> Exported:
+def _export_new_canvas(scores: Sequence[Score], titles: Mapping[str, str]) -> _Table:
     """A file for Canvas without a roster: its learners are known by their login."""
     by_student: dict[str, dict[str, Score]] = defaultdict(dict)
     for score in scores:
@@ -285,18 +302,16 @@ def _export_new_canvas(scores: Sequence[Score], path: Path, titles: Mapping[str,
         rows.append([name, someone.lms_user_id, "", student, "", *points])
     header = [*_CANVAS_COLUMNS, *(titles.get(name, name) for name in names)]
     second = [_POINTS_POSSIBLE, "", "", "", "", *(possible[name] for name in names)]
-    _write_table(path, [header, second, *rows])
+    text = _format_table([header, second, *rows])
     note = (
         "Canvas will know the learners by 'SIS Login ID', and create an assignment for each title "
         "that it does not have; give its own exported file as the roster to be sure of both."
     )
     submitted = [score for score in scores if score.submitted]
-    return Exported(path, len(submitted), (), (), (note, *_waiting(scores)))
+    return _Table(text, len(submitted), (), (), (note, *_waiting(scores)))
 
 
-def _export_canvas(
-    scores: Sequence[Score], path: Path, roster: Path, titles: Mapping[str, str]
-) -> Exported:
+def _export_canvas(scores: Sequence[Score], roster: Path, titles: Mapping[str, str]) -> _Table:
     table = _read_roster(roster, _check_canvas)
     id_columns = [place for place, name in enumerate(table.header) if name in _CANVAS_IDENTIFIERS]
     learners = [row for row in table.rows if _identifiers(row, id_columns)]
@@ -318,7 +333,7 @@ def _export_canvas(
             else:
                 row[column] = _points(score)
                 num_scores += 1
-    _write_table(path, [table.header, *table.rows], delimiter=table.delimiter)
+    text = _format_table([table.header, *table.rows], delimiter=table.delimiter)
     graded = _graded(scores, matches)
     names = [": ".join(filter(None, (row[0], row[id_columns[0]]))) for row in learners]
     ungraded = tuple(
@@ -326,7 +341,7 @@ def _export_canvas(
         for place, name in enumerate(names)
         if place not in graded and not name.startswith(_TEST_STUDENTS)
     )
-    return Exported(path, num_scores, ungraded, _unknown(scores, matches), tuple(notes))
+    return _Table(text, num_scores, ungraded, _unknown(scores, matches), tuple(notes))
 
 
 def _check_canvas(table: _Roster) -> None:
@@ -374,7 +389,7 @@ def _canvas_column(
     return len(table.header) - 1
 
 
-def _export_moodle(scores: Sequence[Score], path: Path, roster: Path | None) -> Exported:
+def _export_moodle(scores: Sequence[Score], roster: Path | None) -> _Table:
     names = sorted({score.assignment for score in scores})
     if len(names) > 1:
         raise ExportError(
@@ -409,14 +424,14 @@ def _export_moodle(scores: Sequence[Score], path: Path, roster: Path | None) -> 
         if comments is not None:
             table.rows[place][comments] = _moodle_comment(score)
         num_scores += 1
-    _write_table(path, [table.header, *table.rows], delimiter=table.delimiter)
+    text = _format_table([table.header, *table.rows], delimiter=table.delimiter)
     graded = _graded(scores, matches)
     ungraded = tuple(
         ": ".join(row[: min(2, grade)])
         for place, row in enumerate(table.rows)
         if place not in graded
     )
-    return Exported(path, num_scores, ungraded, _unknown(scores, matches), tuple(notes))
+    return _Table(text, num_scores, ungraded, _unknown(scores, matches), tuple(notes))
 
 
 def _moodle_columns(table: _Roster) -> tuple[int, int | None]:
@@ -565,10 +580,10 @@ def _parse_table(text: str, path: Path, delimiter: str) -> _Roster:
     return _Roster(path, header, others, delimiter)
 
 
-def _write_table(path: Path, rows: Sequence[Row], *, delimiter: str = ",") -> None:
+def _format_table(rows: Sequence[Row], *, delimiter: str = ",") -> str:
     """Write CSV without a byte order mark; what is in the first row is no text from outside."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, delimiter=delimiter, lineterminator="\r\n")
     writer.writerow(rows[0])
     writer.writerows([neutralise(cell) for cell in row] for row in rows[1:])
-    write_text(path, text.getvalue())
+    return text.getvalue()

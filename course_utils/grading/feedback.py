@@ -91,7 +91,7 @@ class _Cell:
     check: int  # which of the judgement's checks it is, counted from 1; 0 for none
 
 
-def feedback(judgement: Judgement, folder: Path) -> Path:
+def feedback(judgement: Judgement, folder: Path, *, notice: str = "") -> Path:
     """Write a learner's page, which needs no other file and loads nothing.
 
     It shows no source of hidden checks and none of the values that they ask for.
@@ -99,6 +99,7 @@ def feedback(judgement: Judgement, folder: Path) -> Path:
     Args:
         judgement: what grading found.
         folder: the course's ``feedback`` folder.
+        notice: a sentence to put on top.
 
     Returns:
         The page, ``{folder}/{student}/{assignment}/{notebook}.html``.
@@ -114,16 +115,17 @@ def feedback(judgement: Judgement, folder: Path) -> Path:
                 f"{judgement.student!r}; rename the submission's folder"
             )
     path = folder.joinpath(*names[:2], f"{judgement.notebook}.html")
-    write_text(path, feedback_page(judgement))
+    write_text(path, feedback_page(judgement, notice=notice))
     return path
 
 
-def feedback_page(judgement: Judgement) -> str:
+def feedback_page(judgement: Judgement, *, notice: str = "") -> str:
     """Make the page that :func:`feedback` writes, as HTML."""
     cells, left_out = _read_cells(judgement)
     return render(
         "feedback.html.j2",
         judgement=judgement,
+        notice=notice,
         verdicts=[verdict(check) for check in judgement.checks],
         cells=cells,
         left_out=left_out,

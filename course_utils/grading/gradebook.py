@@ -62,6 +62,15 @@ class Course:
         """The identifier that nbgrader knows the course by; often empty."""
         return str(self.config.CourseDirectory.get("course_id", ""))
 
+    @property
+    def database_file(self) -> Path | None:
+        """The gradebook's file where it is one that exists."""
+        from sqlalchemy import make_url
+
+        url = make_url(self.database)
+        file = Path(url.database or "")
+        return file if url.get_backend_name() == "sqlite" and file.is_file() else None
+
 
 def read_course(folder: Path, *, database: str | None = None) -> Course:
     """Read a course's configuration from the files that nbgrader reads.

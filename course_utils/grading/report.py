@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from course_utils.execution.report import format_memory, format_seconds
-from course_utils.files import write_text
+from course_utils.files import write_own
 from course_utils.grading.feedback import verdict
 from course_utils.grading.pages import render
 from course_utils.grading.results import (
@@ -109,15 +109,26 @@ class _Part:
     pictures: tuple[Picture, ...]
 
 
-def report(judgements: Sequence[Judgement], folder: Path) -> Path:
+def report(
+    judgements: Sequence[Judgement],
+    folder: Path,
+    *,
+    notices: Sequence[str] = (),
+    force: bool = False,
+) -> Path:
     """Write the page about a class; it needs no other file and loads nothing.
 
     Args:
         judgements: what grading found, of any number of learners and notebooks.
         folder: where to write it.
+        notices: sentences on scores that no longer fit the submissions.
+        force: whether a file that ``course report`` did not make is replaced, too.
 
     Returns:
         The page, ``index.html`` in the folder.
+
+    Raises:
+        FilesError: another file is in the way.
     """
     groups: dict[tuple[str, str], list[Judgement]] = defaultdict(list)
     for judgement in sorted(judgements, key=lambda one: one.student):
@@ -126,13 +137,13 @@ def report(judgements: Sequence[Judgement], folder: Path) -> Path:
         "report.html.j2",
         parts=[_part(*names, group) for names, group in sorted(groups.items())],
         num_learners=len({judgement.student for judgement in judgements}),
+        notices=notices,
         verdict_names=_VERDICTS,
         ending_words=_ENDING_WORDS,
         advice=_INSTRUCTOR_ADVICE,
     )
-    path = folder / "index.html"
-    write_text(path, page)
-    return path
+    write_own(folder, {"index.html": page}, maker="course report", force=force)
+    return folder / "index.html"
 
 
 def summarise_exercises(judgements: Sequence[Judgement]) -> tuple[ExerciseSummary, ...]:

@@ -40,18 +40,56 @@ class Graded:
     Attributes:
         student: whose it is.
         fingerprint: of all that the verdict follows from; empty where it is not to last.
+        submission: fingerprint of the submission; empty where an earlier version graded it.
         judgements: one for each notebook of the assignment, without the executed notebook.
         executed: names of the notebooks of which there is an executed one.
     """
 
     student: str
     fingerprint: str
+    submission: str
     judgements: tuple[Judgement, ...]
     executed: frozenset[str]
 
 
+@dataclass(frozen=True)
+class Standing:
+    """How the verdicts on an assignment stand to what is in ``submitted/`` now.
+
+    Attributes:
+        assignment: its name.
+        outdated: learners who have handed in something else since they were graded.
+        withdrawn: learners who were graded and of whom there is no submission any more.
+        ungraded: learners whose submission has not been graded at all.
+    """
+
+    assignment: str
+    outdated: tuple[str, ...]
+    withdrawn: tuple[str, ...]
+    ungraded: tuple[str, ...]
+
+    def sentences(self) -> list[str]:
+        """Say what does not fit; nothing when all does."""
+        name, grade = self.assignment, f"`course grade {self.assignment}`"
+        parts = (
+            (self.outdated, "older than the submission", f"{grade} grades what is there now"),
+            (self.withdrawn, "without a submission any more", "the gradebook keeps the scores"),
+            (self.ungraded, "not graded at all", f"{grade} does it"),
+        )
+        return [
+            f"{name}: {len(learners)} {'is' if len(learners) == 1 else 'are'} {words} "
+            f"({', '.join(learners)}); {advice}"
+            for learners, words, advice in parts
+            if learners
+        ]
+
+
 def write_graded(
-    course_folder: Path, *, judgements: tuple[Judgement, ...], fingerprint: str
+    course_folder: Path,
+    *,
+    judgements: tuple[Judgement, ...],
+    fingerprint: str,
+    submission: str = "",
 ) -> None:
     """Remember the verdict on a submission.
 
@@ -59,12 +97,14 @@ def write_graded(
         course_folder: the nbgrader course.
         judgements: one for each notebook of one submission.
         fingerprint: of all that they follow from; empty to have it graded again by the next call.
+        submission: fingerprint of the submission that was graded.
     """
     first = judgements[0]
     for judgement in judgements:
         write_text(_executed_file(course_folder, judgement), judgement.executed)
     graded = {
         "fingerprint": fingerprint,
+        "submission": submission,
         "executed": [judgement.notebook for judgement in judgements if judgement.executed],
         "judgements": [
             json.loads(replace(judgement, executed="").to_json()) for judgement in judgements
@@ -95,6 +135,39 @@ def read_judgements(course_folder: Path, assignment: str) -> list[Judgement]:
     ]
 
 
+def find_standing(course_folder: Path, assignment: str, *, scored: Iterable[str] = ()) -> Standing:
+    """Compare the verdicts on an assignment with what is in ``submitted/``.
+
+    Args:
+        course_folder: the nbgrader course.
+        assignment: its name.
+        scored: learners who have a score from elsewhere, such as the gradebook.
+    """
+    graded = read_graded(course_folder, assignment)
+    there = find_submissions(course_folder, assignment)
+    known = {*graded, *scored}
+    return Standing(
+        assignment,
+        outdated=tuple(
+            student
+            for student, folder in there.items()
+            if student in graded
+            and graded[student].submission not in ("", find_submission_fingerprint(folder))
+        ),
+        withdrawn=tuple(sorted(known - there.keys())),
+        ungraded=tuple(student for student in there if student not in known),
+    )
+
+
+def find_submissions(course_folder: Path, assignment: str) -> dict[str, Path]:
+    """Find the folders of the submissions of an assignment, by student."""
+    return {
+        path.parent.name: path
+        for path in sorted((course_folder / "submitted").glob(f"*/{assignment}"))
+        if path.is_dir() and not path.parent.name.startswith(".")
+    }
+
+
 def autograded_file(course_folder: Path, judgement: Judgement) -> Path:
     """Where nbgrader looks for an executed notebook."""
     folder = course_folder / "autograded" / judgement.student / judgement.assignment
@@ -123,7 +196,8 @@ def _read_file(path: Path) -> Graded | None:
             Judgement.from_json(json.dumps(judgement)) for judgement in stored["judgements"]
         )
         fingerprint, executed = str(stored["fingerprint"]), frozenset(stored["executed"])
-        return Graded(judgements[0].student, fingerprint, judgements, executed)
+        submission = str(stored.get("submission", ""))
+        return Graded(judgements[0].student, fingerprint, submission, judgements, executed)
     except (OSError, ValueError, KeyError, IndexError, TypeError, ResultError):
         return None
 

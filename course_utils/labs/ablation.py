@@ -258,6 +258,7 @@ def _heading(
         "dataset": title or data.name,
         "num_train": len(data.train),
         "num_test": len(data.test),
+        "pictures": [data.train.fingerprint(), data.test.fingerprint()],
         "epochs": chosen[0].recipe.epochs,
         "seeds": list(seeds),
         "steps": described,
@@ -271,11 +272,14 @@ def _kept(path: Path, content: dict[str, Any]) -> list[dict[str, Any]]:
     earlier = _load(path)
     for name in (name for name in content if name not in ("date", "seeds")):
         if earlier.get(name) != content[name]:
-            both = f"{earlier.get(name)!r}, not {content[name]!r}"
+            words = {
+                "steps": "its steps have other networks or recipes",
+                "pictures": "its pictures are others, or it doesn't say which",
+            }
+            other = f"its {name} is {earlier.get(name)!r}, not {content[name]!r}"
             raise AblationError(
-                f"{path} holds another ablation: its {name} "
-                + ("have other networks or recipes" if name == "steps" else f"is {both}")
-                + "; choose another file or delete it"
+                f"{path} holds another ablation: {words.get(name, other)}; "
+                "choose another file or delete it"
             )
     content["seeds"] = sorted({*content["seeds"], *earlier["seeds"]})
     content["date"] = earlier["date"]

@@ -6,6 +6,7 @@ import pytest
 
 from course_utils.bench import report
 from course_utils.bench.training import ONEDNN_OFF, Race, Result
+from course_utils.files import FilesError
 
 COSTS = {
     "training_flops": 1e6,
@@ -130,6 +131,18 @@ def test_table_and_figure_are_written_beside_the_file(race, tmp_path):
     assert page.name == "race.md"
     assert page.read_text(encoding="utf-8") == report.markdown(race)
     assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_page_of_somebody_elses_is_not_written_over(race, tmp_path):
+    report.write(race, tmp_path / "race.json")
+    report.write(race, tmp_path / "race.json")
+    (tmp_path / "README.md").write_text("mine")
+    with pytest.raises(FilesError, match=r"README\.md is in the way"):
+        report.write(race, tmp_path / "README.json")
+    assert (tmp_path / "README.md").read_text() == "mine"
+    assert not (tmp_path / "README.png").exists()
+    report.write(race, tmp_path / "README.json", force=True)
+    assert (tmp_path / "README.md").read_text() != "mine"
 
 
 def test_the_figure_names_every_training(race):

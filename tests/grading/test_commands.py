@@ -1,6 +1,7 @@
 """The instructors' commands, as they are typed, from the course folder to the files for an LMS."""
 
 import json
+import shutil
 import zipfile
 
 import nbformat
@@ -72,6 +73,73 @@ def test_from_an_export_to_the_scores(course, course_folder, tmp_path, monkeypat
     rows = (course_folder / "scores-csv.csv").read_text().splitlines()
     assert len(rows) == 4
     assert course("export", "demo", "--to", "canvas", "--output", "c.csv").exit_code == 0
+
+    # All of it again, over its own files; then over files that it didn't make.
+    assert course("export", "--to", "csv").exit_code == course("report").exit_code == 0
+    report, notes = course_folder / "report" / "index.html", course_folder / "notes.csv"
+    for path in (report, notes):
+        path.write_text("mine")
+    before = (course_folder / "gradebook.db").read_bytes()
+    (course_folder / "link").symlink_to(course_folder)
+    for command, message in (
+        (("report",), "index.html is in the way: it has been changed"),
+        (("export", "--output", "notes.csv"), "notes.csv is in the way"),
+        (("export", "--output", "gradebook.db"), "is the gradebook itself"),
+        (("export", "--output", "gradebook.db", "--force"), "is the gradebook itself"),
+        (("export", "--output", "link/gradebook.db", "--force"), "is the gradebook itself"),
+        (("export", "--output", "source"), "source is a folder"),
+        (("export", "--output", "notes.csv/scores"), "notes.csv is a file"),
+    ):
+        refused = course(*command)
+        assert refused.exit_code == 2
+        assert message in refused.output
+    assert report.read_text() == notes.read_text() == "mine"
+    assert (course_folder / "gradebook.db").read_bytes() == before
+    assert course("report", "--force").exit_code == 0
+    assert course("export", "--output", "notes.csv", "--force").exit_code == 0
+    assert "mine" not in report.read_text() + notes.read_text()
+
+
+@needs_sandbox
+def test_a_score_that_is_older_than_the_submission_is_called_that(
+    course, course_folder, tmp_path, monkeypatch, submit
+):
+    better = submit("ada") / "demo.ipynb"
+    with zipfile.ZipFile(tmp_path / "later.zip", "w") as archive:
+        archive.write(better, "ada/demo.ipynb")
+    submit("ada", "def step(*_):\n    return 0")
+    submit("bob")
+    monkeypatch.chdir(course_folder)
+    assert course("grade", "demo").exit_code == 0
+    for command in (("export",), ("feedback", "demo"), ("report",)):
+        assert not {"older", "without", "not graded"} & set(course(*command).stderr.split())
+    submit("cyd")
+    kept = course("collect", tmp_path / "later.zip", "demo")
+    assert kept.exit_code == 1
+    assert "NOT taken" in kept.stderr and "1 submissions (ada)" in kept.stderr
+    assert "1 is older" not in course("export").stderr
+    assert course("collect", tmp_path / "later.zip", "demo", "--replace").exit_code == 0
+    shutil.rmtree(course_folder / "submitted" / "bob")
+
+    for command in (("export",), ("feedback", "demo"), ("report",)):
+        said = course(*command)
+        assert said.exit_code == 0
+        assert "demo: 1 is older than the submission (ada)" in said.stderr
+        assert "demo: 1 is without a submission any more (bob)" in said.stderr
+        assert "demo: 1 is not graded at all (cyd)" in said.stderr
+    page = (course_folder / "report" / "index.html").read_text()
+    assert "1 is older than the submission (ada)" in page
+    pages = {
+        student: (course_folder / "feedback" / student / "demo" / "demo.html").read_text()
+        for student in ("ada", "bob")
+    }
+    assert "You have handed in another version since" in pages["ada"]
+    assert "has been taken out of the course" in pages["bob"]
+    assert course("grade", "demo").exit_code == 0
+    assert "older" not in course("export").stderr
+    course("feedback", "demo")
+    page = (course_folder / "feedback" / "ada" / "demo" / "demo.html").read_text()
+    assert "another version" not in page
 
 
 def test_what_is_missing_is_said(course, course_folder, monkeypatch):

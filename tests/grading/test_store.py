@@ -11,9 +11,11 @@ import pytest
 
 from course_utils.grading.results import CheckResult, Ending, Judgement
 from course_utils.grading.store import (
+    Standing,
     StoreError,
     find_fingerprint,
     find_package_fingerprint,
+    find_standing,
     find_submission_fingerprint,
     hold_lock,
     read_graded,
@@ -41,6 +43,31 @@ def test_a_damaged_file_is_as_none(tmp_path, damage):
         write_graded(tmp_path, judgements=(replace(JUDGEMENT, student=student),), fingerprint="abc")
     (tmp_path / ".course" / "graded" / "demo" / "ada.json").write_text(damage)
     assert list(read_graded(tmp_path, "demo")) == ["bob"]
+
+
+def test_standing_says_whose_verdict_no_longer_fits(tmp_path):
+    for student in ("ada", "bob", "cyd"):
+        folder = tmp_path / "submitted" / student / "demo"
+        folder.mkdir(parents=True)
+        (folder / "demo.ipynb").write_text(student)
+        if student != "cyd":
+            write_graded(
+                tmp_path,
+                judgements=(replace(JUDGEMENT, student=student),),
+                fingerprint="abc",
+                submission=find_submission_fingerprint(folder),
+            )
+    assert find_standing(tmp_path, "demo") == Standing("demo", (), (), ("cyd",))
+    (tmp_path / "submitted" / "ada" / "demo" / "demo.ipynb").write_text("better")
+    (tmp_path / "submitted" / "bob" / "demo").rename(tmp_path / "elsewhere")
+    standing = find_standing(tmp_path, "demo", scored=["cyd", "dan"])
+    assert standing == Standing("demo", ("ada",), ("bob", "dan"), ())
+    assert standing.sentences()[1].startswith(
+        "demo: 2 are without a submission any more (bob, dan)"
+    )
+    # An earlier version did not say what it had graded.
+    write_graded(tmp_path, judgements=(replace(JUDGEMENT, student="ada"),), fingerprint="abc")
+    assert find_standing(tmp_path, "demo").outdated == ()
 
 
 def test_a_fingerprint_tells_where_one_part_ends():
