@@ -303,8 +303,9 @@ def evaluate(
         batch_size: how many images are classified at once.
 
     Raises:
-        ValueError: if there are no test images, ``group`` is not one of their attributes, or the
-            model's answers are not probabilities of the classes of ``data``.
+        ValueError: if there are no test images or they are not uint8, ``group`` is not one of their
+            attributes, the model was trained on other classes, or its answers are not probabilities
+            of the classes of ``data``.
     """
     group = data.group if group is None else group
     known = list(data.test.attributes.columns)
@@ -314,12 +315,29 @@ def evaluate(
         )
     if not len(data.test):
         raise ValueError(f"{data.name} has no test images to evaluate on; raise num_test")
+    if data.test.images.dtype != np.uint8:
+        raise ValueError(
+            f"the images are {data.test.images.dtype}; the network scales them itself, so pass "
+            "uint8 (0–255)"
+        )
+    learned = getattr(model, "class_names", None)
+    if learned is not None and tuple(learned) != tuple(data.class_names):
+        raise ValueError(
+            f"the network was trained to tell {_enumerate(learned)} and the images are of "
+            f"{_enumerate(data.class_names)}; evaluate it on pictures of its own classes, in the "
+            "same order"
+        )
     return evaluate_predictions(
         data.test.labels,
         model.predict(data.test.images, batch_size=batch_size, verbose=0),
         class_names=data.class_names,
         groups=data.test.attributes[group],
     )
+
+
+def _enumerate(class_names: Sequence[str]) -> str:
+    shown = ", ".join(class_names[:10])
+    return shown if len(class_names) <= 10 else f"{shown} and {len(class_names) - 10} more"
 
 
 def evaluate_predictions(

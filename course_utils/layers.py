@@ -28,7 +28,8 @@ class PatchWhitening(keras.layers.Conv2D):
     variance 1, and each once with either sign, so that a ReLU behind them loses nothing. It buys
     a well-conditioned start: the layers behind it learn from the first step on.
 
-    The filters are zero until :meth:`adapt` has seen pictures, as with Keras's ``Normalization``.
+    The filters are zero until the layer has seen pictures: those that :meth:`adapt` is given, or
+    else the first batch of a training. After that they stay as they are.
 
     Args:
         filters: an even number, at most twice the numbers in a patch.
@@ -41,11 +42,27 @@ class PatchWhitening(keras.layers.Conv2D):
     def __init__(self, filters: int, kernel_size: int, *, strides: int, **options: Any) -> None:
         options |= {"padding": "same", "kernel_initializer": "zeros", "trainable": False}
         super().__init__(filters, kernel_size, strides=strides, **options)
+        self.supports_jit = False  # nor does NumPy, which computes the filters
 
     @property
     def adapted(self) -> bool:
         """Whether the filters have been computed."""
         return bool(keras.ops.any(self.kernel != 0))
+
+    def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
+        """Whiten, and compute the filters first where a training begins without any."""
+        if training:
+            is_adapted = tf.reduce_any(tf.not_equal(self.kernel.value, 0))
+            tf.cond(is_adapted, lambda: is_adapted, lambda: self._adapt_in_graph(inputs))
+        return super().call(inputs)
+
+    def _adapt_in_graph(self, inputs: tf.Tensor) -> tf.Tensor:
+        kernel, bias = tf.numpy_function(
+            self._compute_filters, [tf.cast(inputs, "float32")], ["float64", "float64"]
+        )
+        self.kernel.assign(tf.ensure_shape(kernel, self.kernel.shape))
+        self.bias.assign(tf.ensure_shape(bias, self.bias.shape))
+        return tf.constant(True)
 
     def adapt(self, images: NDArray[np.floating[Any]]) -> None:
         """Compute the filters from pictures.
@@ -53,6 +70,14 @@ class PatchWhitening(keras.layers.Conv2D):
         Args:
             images: (n, height, width, channels), as they arrive at this layer.
         """
+        kernel, bias = self._compute_filters(images)
+        self.kernel.assign(kernel)
+        self.bias.assign(bias)
+
+    def _compute_filters(
+        self, images: NDArray[np.floating[Any]]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """The kernel (side, side, channels, filters) and the bias (filters,)."""
         side = self.kernel_size[0]
         windows = np.lib.stride_tricks.sliding_window_view(images, (side, side), axis=(1, 2))
         # (n, rows, columns, channels, side, side), of which every side-th row and column is taken
@@ -67,8 +92,7 @@ class PatchWhitening(keras.layers.Conv2D):
         scales = np.sqrt(variances[::-1][:num_directions] + SMALLEST_VARIANCE)
         half = directions / scales
         kernel = np.concatenate([half, -half], axis=1)
-        self.kernel.assign(kernel.reshape(side, side, -1, self.filters))
-        self.bias.assign(-mean @ kernel)
+        return kernel.reshape(side, side, -1, self.filters), -mean @ kernel
 
 
 @keras.saving.register_keras_serializable("course_utils")

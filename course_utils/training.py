@@ -4,13 +4,13 @@ Training is a function of its arguments: the same network, data, recipe and seed
 weights on one machine, also when the run is killed and goes on from its last finished epoch.
 """
 
-import hashlib
-import json
 import math
 import time
+import warnings
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import pandas as pd
@@ -18,12 +18,23 @@ from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
 from course_utils import augmentation, backend
+from course_utils.checkpoints import Checkpoint, CheckpointError, identify
 from course_utils.datasets.base import ImageDataset, ImageSplit
 from course_utils.layers import ConvolutionalMuon, PatchWhitening
 from course_utils.progress import is_watched
 
 with backend.quiet_startup():
     import keras
+
+__all__ = [
+    "RECIPES",
+    "CheckpointError",
+    "History",
+    "Recipe",
+    "TrainingError",
+    "WarmUpAndDecay",
+    "fit",
+]
 
 NUM_ADAPT = 500  # training images from which a whitening layer is computed, at most
 
@@ -106,59 +117,76 @@ def fit(
     back and only measured. Images stay uint8 and, where they are memory-mapped, on disk: one batch
     at a time is read.
 
+    The network is compiled with the optimizer and loss of the recipe, whatever it was compiled with
+    before. It learns the names of the classes: ``model.class_names``.
+
     Args:
-        model: a network from :func:`course_utils.models.build`, with its initial weights.
+        model: a network from :func:`course_utils.models.build`, or any other that takes uint8
+            images and answers probabilities, with the weights to begin with.
         data: what to train on; only ``data.train`` is used.
         recipe: a :class:`Recipe` or the name of one.
         epochs: passes over the training images; the recipe's number unless given.
         seed: fixes which images are held back and the order of the others.
         checkpoint: a folder that keeps the state after each epoch. When it holds the state of the
-            same run, training goes on from there; the result is the same as without the break.
+            same run, training goes on from there; the result is the same as without the break. The
+            same run has the same network with the same initial weights, pictures, recipe, seed,
+            number format and versions of the course, Keras and TensorFlow. It may have more epochs
+            than before where the recipe does the same in each of them.
         progress: show a progress bar where somebody watches.
 
     Returns:
         Accuracy, loss and seconds of each epoch, the ones before a break included.
 
     Raises:
-        TrainingError: when the recipe, data and network don't fit each other, or the folder holds
-            another run's state. Nothing has been changed then.
+        TrainingError: when the recipe, data and network don't fit each other. Nothing has been
+            changed then.
+        CheckpointError: when the folder holds another run's state, and nothing has been changed; or
+            when it can't be written to.
     """
     plan = _plan(recipe, epochs)
     _check_fit(model, data, plan)
+    keeper = None
+    if checkpoint:
+        identity = identify(model, data, asdict(plan), seed)
+        grows = plan.warm_up is None and not plan.validate_last
+        keeper = Checkpoint(Path(checkpoint), identity, model, grows=grows)
     order = np.random.default_rng(seed).permutation(len(data.train))
     training, validation = np.split(order, [_num_training(plan, len(order))])
     batches = _Batches(
         data.train, training, plan, num_classes=model.output_shape[-1], seed=seed, augment=True
     )
-    _adapt(model, data.train.images[np.sort(training[:NUM_ADAPT])])
     _compile(model, plan, num_steps=len(batches) * plan.epochs)
-    keeper = (
-        _Checkpoint(Path(checkpoint), _identity(model, data, plan, seed), model)
-        if checkpoint
-        else None
-    )
     log = _Log(keeper)
     finished = len(log.rows)
-    if finished < plan.epochs:
-        model.fit(
-            batches,
-            validation_data=(
-                _Batches(data.train, validation, plan, num_classes=model.output_shape[-1])
-                if len(validation)
-                else None
-            ),
-            validation_freq=plan.epochs if plan.validate_last else 1,
-            initial_epoch=finished,
-            epochs=plan.epochs,
-            shuffle=False,  # _Batches shuffles images; Keras would shuffle whole batches
-            verbose=0,
-            callbacks=[
-                keras.callbacks.LambdaCallback(on_epoch_begin=batches.start_epoch),
-                _DivergenceGuard(plan),
-                log,
-                *([_ProgressBar()] if progress and is_watched() else []),
-            ],
-        )
+    model.class_names = data.class_names
+    try:
+        if finished < plan.epochs:
+            _adapt(model, data.train.images[np.sort(training[:NUM_ADAPT])])
+            model.fit(
+                batches,
+                validation_data=(
+                    _Batches(data.train, validation, plan, num_classes=model.output_shape[-1])
+                    if len(validation)
+                    else None
+                ),
+                validation_freq=plan.epochs if plan.validate_last else 1,
+                initial_epoch=finished,
+                epochs=plan.epochs,
+                shuffle=False,  # _Batches shuffles images; Keras would shuffle whole batches
+                verbose=0,
+                callbacks=[
+                    keras.callbacks.LambdaCallback(on_epoch_begin=batches.start_epoch),
+                    _DivergenceGuard(plan),
+                    log,
+                    *([_ProgressBar()] if progress and is_watched() else []),
+                ],
+            )
+    except BaseException:
+        _compiled.pop(model, None)  # what TensorFlow has traced may be half of a training step
+        raise
+    finally:
+        if keeper:
+            keeper.leave()
     return History(plan, pd.DataFrame(log.rows))
 
 
@@ -168,7 +196,12 @@ def _num_training(plan: Recipe, num_images: int) -> int:
 
 
 def _adapt(model: keras.Model, images: NDArray[np.uint8]) -> None:
-    """Let a whitening layer that knows no pictures yet see some, scaled as the network does it."""
+    """Let a whitening layer that knows no pictures yet see some, scaled as the network does it.
+
+    One that lies deeper, or in a network that is no chain, takes the first batch that it sees.
+    """
+    if not isinstance(model, keras.Sequential):
+        return
     for position, layer in enumerate(model.layers):
         if isinstance(layer, PatchWhitening) and not layer.adapted:
             values = images
@@ -177,11 +210,24 @@ def _adapt(model: keras.Model, images: NDArray[np.uint8]) -> None:
             layer.adapt(keras.ops.convert_to_numpy(values))
 
 
+@dataclass(frozen=True)
+class _Compiled:
+    """What :func:`fit` last compiled a model with."""
+
+    optimizer: keras.optimizers.Optimizer
+    loss: keras.losses.Loss
+    trainable: tuple[int, ...]  # identities of the weights
+
+
+_compiled: WeakKeyDictionary[keras.Model, _Compiled] = WeakKeyDictionary()
+
+
 def _compile(model: keras.Model, plan: Recipe, *, num_steps: int) -> None:
     """Give the model a fresh optimizer, loss and metric.
 
-    When it was compiled for the same optimizer before, only the optimizer's state is renewed: the
-    training step that TensorFlow has traced stays, which saves a second and some memory each time.
+    When it was compiled here for the same training before, only the optimizer's state is renewed:
+    the training step that TensorFlow has traced stays, which saves a second and some memory each
+    time.
     """
     learning_rate: float | WarmUpAndDecay = plan.learning_rate
     if plan.warm_up is not None:
@@ -190,13 +236,38 @@ def _compile(model: keras.Model, plan: Recipe, *, num_steps: int) -> None:
         optimizer: keras.optimizers.Optimizer = ConvolutionalMuon(learning_rate)
     else:
         optimizer = type(keras.optimizers.get(plan.optimizer))(learning_rate, name=plan.optimizer)
-    if model.compiled and model.optimizer.get_config() == optimizer.get_config():
+    loss = keras.losses.CategoricalCrossentropy(label_smoothing=plan.label_smoothing)
+    trainable = tuple(id(variable) for variable in model.trainable_variables)
+    before = _compiled.get(model)
+    if (
+        before
+        and (model.optimizer, model.loss) == (before.optimizer, before.loss)
+        and before.optimizer.built
+        and before.optimizer.get_config() == optimizer.get_config()
+        and before.loss.get_config() == loss.get_config()
+        and before.trainable == trainable
+    ):
         optimizer.build(model.trainable_variables)
         for variable, fresh in zip(model.optimizer.variables, optimizer.variables, strict=True):
             variable.assign(fresh)
-    else:
-        loss = keras.losses.CategoricalCrossentropy(label_smoothing=plan.label_smoothing)
-        model.compile(optimizer=optimizer, loss=loss, metrics=["accuracy"])
+        return
+    if model.compiled and not _is_cross_entropy(model.loss):
+        warnings.warn(
+            f"the network was compiled with the loss {_name(model.loss)}; training.fit compiles it "
+            "anew with the recipe's, categorical cross-entropy",
+            stacklevel=3,
+        )
+    model.compile(optimizer=optimizer, loss=loss, metrics=["accuracy"])
+    _compiled[model] = _Compiled(optimizer, loss, trainable)
+
+
+def _is_cross_entropy(loss: object) -> bool:
+    own = keras.losses.CategoricalCrossentropy
+    return isinstance(loss, own) or loss == "categorical_crossentropy"
+
+
+def _name(loss: object) -> str:
+    return repr(loss) if isinstance(loss, str) else type(loss).__name__
 
 
 def _plan(recipe: str | Recipe, epochs: int | None) -> Recipe:
@@ -283,7 +354,7 @@ def _shape(lengths: tuple[int, ...]) -> str:
 
 @keras.saving.register_keras_serializable("course_utils")
 class WarmUpAndDecay(keras.optimizers.schedules.LearningRateSchedule):
-    """A learning rate that rises from 0 in a straight line and falls back to 0 in another.
+    """A learning rate that rises from 0 in a straight line, falls to 0 in another, and stays there.
 
     Args:
         highest: the learning rate at the peak.
@@ -299,7 +370,7 @@ class WarmUpAndDecay(keras.optimizers.schedules.LearningRateSchedule):
     def __call__(self, step: Any) -> Any:
         """The learning rate in the middle of a step, counted from 0."""
         done = (keras.ops.cast(step, "float32") + 0.5) / self.num_steps
-        falling = (1 - done) / (1 - self.warm_up)
+        falling = keras.ops.maximum(1 - done, 0) / (1 - self.warm_up)
         rising = done / self.warm_up if self.warm_up else falling
         return self.highest * keras.ops.minimum(rising, falling)
 
@@ -369,97 +440,6 @@ class _Batches(keras.utils.PyDataset):
         return images, self._one_hot[self._split.labels[batch]]
 
 
-def _identity(model: keras.Model, data: ImageDataset, plan: Recipe, seed: int) -> dict[str, Any]:
-    """What must be the same for a checkpoint to be continued.
-
-    More epochs may be asked for, unless the learning rate follows their number.
-    """
-    recipe = asdict(plan)
-    if plan.warm_up is None:
-        del recipe["epochs"]
-    weights = hashlib.sha256()
-    for weight in model.get_weights():
-        weights.update(weight.tobytes())
-    return {
-        **recipe,
-        "seed": seed,
-        "dataset": data.name,
-        "num_train": len(data.train),
-        "labels": hashlib.sha256(data.train.labels.tobytes()).hexdigest(),
-        "network": model.name,
-        "initial_weights": weights.hexdigest(),
-    }
-
-
-class _Checkpoint:
-    """The state of a run after its last finished epoch, in a folder.
-
-    ``state.json`` names the weights file that belongs to it. Both are written under another name
-    and then renamed, the weights first, so that whenever the process is killed the folder holds
-    one whole state.
-    """
-
-    def __init__(self, folder: Path, identity: dict[str, Any], model: keras.Model) -> None:
-        self._folder = folder
-        self._identity = identity
-        self._model = model
-
-    def load(self) -> list[dict[str, float]]:
-        """Bring the model to the saved state and return the rows of the finished epochs."""
-        path = self._folder / "state.json"
-        if not path.exists():
-            return []
-        try:
-            state = json.loads(path.read_text())
-            identity, rows = state["identity"], state["rows"]
-            weights, random_state = state["weights"], state["random_state"]
-        except (ValueError, KeyError, TypeError) as error:
-            raise TrainingError(
-                f"{path} can't be read ({error}); choose another checkpoint folder or delete it"
-            ) from error
-        for name, value in self._identity.items():
-            if identity.get(name) != value:
-                raise TrainingError(
-                    f"{self._folder} holds the checkpoint of another run: its {name} is "
-                    f"{identity.get(name)!r}, this run's is {value!r}; choose another folder or "
-                    "delete it"
-                )
-        self._model.optimizer.build(self._model.trainable_variables)
-        self._model.load_weights(self._folder / Path(weights).name)
-        for variable, value in zip(self._random_variables(), random_state, strict=True):
-            variable.assign(value)
-        return list(rows)
-
-    def save(self, rows: list[dict[str, float]]) -> None:
-        """Put the model's present state in place of the saved one."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        weights = self._folder / f"epoch-{len(rows):04d}.weights.h5"
-        partial = self._folder / "partial.weights.h5"
-        self._model.save_weights(partial, overwrite=True)
-        partial.replace(weights)
-        state = {
-            "identity": self._identity,
-            "rows": rows,
-            "weights": weights.name,
-            "random_state": [
-                keras.ops.convert_to_numpy(variable).tolist()
-                for variable in self._random_variables()
-            ],
-        }
-        path = self._folder / "state.json"
-        partial = self._folder / "partial.json"
-        partial.write_text(json.dumps(state, indent=1))
-        partial.replace(path)
-        for old in self._folder.glob("epoch-*.weights.h5"):
-            if old != weights:
-                old.unlink()
-
-    def _random_variables(self) -> list[keras.Variable]:
-        """Where the dropout layers' random numbers have got to: Keras saves weights without it."""
-        weights = {id(variable) for variable in self._model.weights}
-        return [variable for variable in self._model.variables if id(variable) not in weights]
-
-
 class _DivergenceGuard(keras.callbacks.Callback):
     """Ends a training whose loss is no number any more, before the state is saved."""
 
@@ -483,7 +463,7 @@ class _DivergenceGuard(keras.callbacks.Callback):
 class _Log(keras.callbacks.Callback):
     """Collects one row per epoch, and saves the state with them."""
 
-    def __init__(self, checkpoint: _Checkpoint | None) -> None:
+    def __init__(self, checkpoint: Checkpoint | None) -> None:
         super().__init__()
         self._checkpoint = checkpoint
         self.rows = checkpoint.load() if checkpoint else []

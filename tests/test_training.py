@@ -8,14 +8,18 @@ import subprocess
 import sys
 import textwrap
 import time
+import warnings
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
+import keras
 import numpy as np
 import pandas as pd
 import pytest
 
 from course_utils import models, training
+from course_utils.checkpoints import Checkpoint
 from course_utils.datasets.base import Datasheet, ImageDataset, ImageSplit
 
 NUM_IMAGES = 160  # of which classic trains on 128, one batch
@@ -131,14 +135,15 @@ def test_the_fast_recipe_is_the_same_twice_and_after_a_break(tmp_path):
     class KilledError(Exception):
         pass
 
-    save = training._Checkpoint.save
+    save = Checkpoint.save
 
     def save_and_stop(self, rows):
         save(self, rows)
-        raise KilledError
+        if rows:
+            raise KilledError
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training._Checkpoint, "save", save_and_stop)
+        patch.setattr(Checkpoint, "save", save_and_stop)
         with pytest.raises(KilledError):
             training.fit(first, make_data(), recipe=FAST, epochs=3, checkpoint=tmp_path)
     history = training.fit(resumed, make_data(), recipe=FAST, epochs=3, checkpoint=tmp_path)
@@ -149,7 +154,7 @@ def test_the_fast_recipe_is_the_same_twice_and_after_a_break(tmp_path):
 def test_a_schedule_cannot_go_on_towards_another_end(tmp_path):
     """The learning rate depends on the number of epochs, so another number is another run."""
     training.fit(build_fast(), make_data(), recipe=FAST, epochs=1, checkpoint=tmp_path)
-    with pytest.raises(training.TrainingError, match="its epochs is 1, this run's is 2"):
+    with pytest.raises(training.CheckpointError, match="its epochs is 1, this run's is 2"):
         training.fit(build_fast(), make_data(), recipe=FAST, epochs=2, checkpoint=tmp_path)
 
 
@@ -195,10 +200,129 @@ def test_the_learning_rate_rises_and_falls_in_straight_lines():
     assert np.allclose(np.diff(rates[20:]), -0.5 / 80, atol=1e-6)
     assert rates[0] == pytest.approx(0.5 / 40)  # the middle of the first of 20 steps
     assert rates[-1] == pytest.approx(0.5 / 160)
+    assert [float(schedule(step)) for step in (100, 101, 1000)] == [0, 0, 0]
     again = training.WarmUpAndDecay.from_config(schedule.get_config())
     assert float(again(50)) == rates[50]
     without = training.WarmUpAndDecay(0.5, num_steps=10, warm_up=0.0)
     assert float(without(0)) == pytest.approx(0.475)
+
+
+def test_a_schedule_that_has_ended_changes_nothing_more(tmp_path):
+    model, data = build_fast(), make_data()
+    training.fit(model, data, recipe=FAST, epochs=2)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    one_hot = np.eye(3)[data.train.labels]
+    for trained in (model, loaded):
+        before = [weight.numpy() for weight in trained.trainable_variables]
+        trained.fit(data.train.images, one_hot, epochs=2, batch_size=32, verbose=0)
+        after = [weight.numpy() for weight in trained.trainable_variables]
+        # All but equal: the length of the filters is set anew after each step.
+        assert all(np.allclose(a, b, atol=1e-6) for a, b in zip(before, after, strict=True))
+
+
+def settings_of(model):
+    return model.loss.label_smoothing, type(model.optimizer).__name__
+
+
+@pytest.mark.parametrize("loss", ["mse", "sparse_categorical_crossentropy"])
+def test_the_recipes_loss_counts_whatever_the_model_was_compiled_with(loss):
+    smooth = training.Recipe(label_smoothing=0.4)
+    fresh, used, learners = build(), build(), build()
+    expected = training.fit(fresh, make_data(), recipe=smooth, epochs=2).epochs.loss
+    training.fit(used, make_data(), epochs=1)
+    models.initialise(used, seed=0)
+    learners.compile("rmsprop", loss)
+    for model in (used, learners):
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            found = training.fit(model, make_data(), recipe=smooth, epochs=2).epochs
+        assert found.loss.tolist() == expected.tolist()
+        assert settings_of(model) == settings_of(fresh) == (0.4, "RMSprop")
+        assert "accuracy" in found
+        told = [str(one.message) for one in said if "was compiled with" in str(one.message)]
+        assert (f"the loss {loss!r}" in "".join(told)) == (model is learners)
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_layers_can_be_frozen_and_unfrozen_between_trainings(first):
+    model = build()
+    layer = model.get_layer("conv_2")
+    for trainable in (first, not first, first):
+        layer.trainable = trainable
+        before = layer.kernel.numpy()
+        training.fit(model, make_data(), epochs=1)
+        assert np.array_equal(before, layer.kernel.numpy()) != trainable
+
+
+@contextmanager
+def stopped_after(epoch, batch):
+    """Let Ctrl-C come after a step, both counted from 0."""
+
+    def interrupt(self, now, logs=None):
+        if (self._epoch, now) == (epoch, batch):
+            raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(training._DivergenceGuard, "on_train_batch_end", interrupt)
+        yield
+
+
+@pytest.mark.parametrize("moment", [(0, 0), (0, 2), (1, 1), None])
+def test_a_stopped_cell_runs_again_with_the_same_model(tmp_path, moment):
+    """With a checkpoint the result is that of a training without the stop."""
+    undisturbed, stopped = build(), build()
+    training.fit(undisturbed, make_data(640), epochs=3)
+    with stopped_after(*moment) if moment else nullcontext():
+        training.fit(stopped, make_data(640), epochs=3, checkpoint=tmp_path)
+    for _ in range(2):
+        history = training.fit(stopped, make_data(640), epochs=3, checkpoint=tmp_path)
+        assert len(history.epochs) == 3
+        assert same_weights(undisturbed, stopped)
+
+
+def test_after_a_refusal_the_model_is_as_it_was(tmp_path):
+    training.fit(build(), make_data(), epochs=1, checkpoint=tmp_path / "other")
+    fresh, refused = build(seed=1), build(seed=1)
+    with pytest.raises(training.CheckpointError):
+        training.fit(refused, make_data(), epochs=1, seed=1, checkpoint=tmp_path / "other")
+    assert not refused.compiled
+    for model in (fresh, refused):
+        training.fit(model, make_data(), epochs=1, seed=1)
+    assert same_weights(fresh, refused)
+
+
+def test_a_model_that_was_stopped_can_be_trained():
+    model = build_fast()
+    with stopped_after(0, 0):
+        training.fit(model, make_data(), recipe=FAST, epochs=1)
+    assert len(training.fit(model, make_data(), recipe=FAST, epochs=1).epochs) == 1
+
+
+@pytest.mark.parametrize("how", ["Keras's fit", "Sequential", "functional", "training=True"])
+def test_a_fast_network_learns_however_it_is_trained(how):
+    data, quick = make_data(640), build_fast()
+    image = keras.Input((12, 12, 3), dtype="uint8")
+    flip = keras.layers.RandomFlip("horizontal", dtype="uint8")
+    if how == "Keras's fit":
+        quick.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+        quick.fit(data.train.images, data.train.labels, epochs=8, batch_size=16, verbose=0)
+        accuracy = quick.evaluate(data.test.images, data.test.labels, verbose=0)[1]
+    else:
+        model = {
+            "Sequential": lambda: keras.Sequential([image, flip, quick]),
+            "functional": lambda: keras.Model(image, quick(image)),
+            "training=True": lambda: keras.Model(image, quick(image, training=True)),
+        }[how]()
+        accuracy = training.fit(model, data, recipe=FAST, epochs=4).final.val_accuracy
+    assert quick.get_layer("whitening").adapted
+    assert accuracy > 0.8
+
+
+def test_the_network_learns_the_names_of_its_classes():
+    model = build()
+    training.fit(model, make_data(), epochs=1)
+    assert tuple(model.class_names) == ("dark", "middle", "light")
 
 
 def test_batches_that_are_not_full_are_left_out_where_the_recipe_says_so():
@@ -289,10 +413,10 @@ def test_another_runs_checkpoint_is_refused(tmp_path):
     training.fit(build(), make_data(), epochs=1, checkpoint=tmp_path)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     with pytest.raises(
-        training.TrainingError, match=r"another run: its seed is 0, this run's is 1"
+        training.CheckpointError, match=r"another run: its seed is 0, this run's is 1"
     ):
         training.fit(build(), make_data(), epochs=2, seed=1, checkpoint=tmp_path)
-    with pytest.raises(training.TrainingError, match="initial_weights"):
+    with pytest.raises(training.CheckpointError, match="began with other weights"):
         training.fit(build(seed=5), make_data(), epochs=2, checkpoint=tmp_path)
     assert before == {path.name: path.read_bytes() for path in tmp_path.iterdir()}
 
@@ -300,7 +424,7 @@ def test_another_runs_checkpoint_is_refused(tmp_path):
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"identity": 3}', "null"])
 def test_a_broken_checkpoint_is_named(tmp_path, text):
     (tmp_path / "state.json").write_text(text)
-    with pytest.raises(training.TrainingError, match=r"state\.json"):
+    with pytest.raises(training.CheckpointError, match=r"state\.json"):
         training.fit(build(), make_data(), epochs=1, checkpoint=tmp_path)
 
 

@@ -18,7 +18,7 @@ from course_utils.execution.lessons import PROJECT, Value, all_values
 from course_utils.execution.records import Record, collect
 from course_utils.execution.worker import Finished, Started, Task, work
 
-_PACKAGES = (PROJECT, "keras", "tensorflow")
+_PACKAGES = (PROJECT, "keras", "tensorflow", "tensorflow-cpu")
 _POLL_SECONDS = 0.2
 _STOP_SECONDS = 15.0
 

@@ -129,6 +129,16 @@ def test_another_race_is_refused(tmp_path, name, value):
         training._open(path, now)
 
 
+@pytest.mark.parametrize("before", [None, ["b", "c"]])
+def test_a_race_on_other_pictures_of_the_same_name_is_refused(tmp_path, before):
+    path = tmp_path / "race.json"
+    earlier, now = make_race(RESULT), make_race()
+    earlier.identity["pictures"], now.identity["pictures"] = before, ["a", "c"]
+    training._write(earlier, path)
+    with pytest.raises(RunError, match="a race on other pictures"):
+        training._open(path, now)
+
+
 @pytest.mark.parametrize("content", ["", "{}", "[]", '{"identity": {}, "results": [{"a": 1}]}'])
 def test_a_file_that_is_no_race_is_refused(tmp_path, content):
     path = tmp_path / "race.json"

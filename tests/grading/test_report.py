@@ -7,6 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from course_utils.files import LEDGER
 from course_utils.grading.report import report, summarise_exercises
 from course_utils.grading.results import AnswerResult, CheckResult, Ending, Judgement, Repair
 
@@ -56,7 +57,7 @@ def make_judgement(student, *checks, ending="finished", **changes):
 def test_no_submissions_make_a_page_that_says_so(tmp_path):
     path = report([], tmp_path / "report")
     assert path == tmp_path / "report" / "index.html"
-    assert [found.name for found in path.parent.iterdir()] == ["index.html"]
+    assert {found.name for found in path.parent.iterdir()} == {"index.html", LEDGER}
     page = Page(path)
     assert_harmless(page)
     assert "No submission has been graded yet" in page.text

@@ -1,0 +1,264 @@
+"""The state of a training in a folder, from which that training goes on, and no other."""
+
+import errno
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import course_utils
+from course_utils import backend
+from course_utils.datasets.base import ImageDataset
+from course_utils.files import replacing, write_text
+
+with backend.quiet_startup():
+    import keras
+    import tensorflow as tf
+
+Identity = Mapping[str, Any]
+
+# What a difference means, where the two values would say little.
+_DIFFERENCES = {
+    "versions": "it was made with other versions of the course, Keras or TensorFlow",
+    "network": "its network has other layers",
+    "pictures": "it was trained on other pictures or labels",
+    "initial_weights": "its network began with other weights (build yours with the same seed, or "
+    "anew if you have trained it in the meantime)",
+}
+# Keys of a layer's configuration that say how it began, which its weights say already.
+_BEGINNINGS = ("seed", "_initializer")
+_REFERENCES = ("keras_history", "input_layers", "output_layers")
+
+
+class CheckpointError(Exception):
+    """A training can't go on from a folder, or be kept in it; the message says why."""
+
+
+@dataclass(frozen=True)
+class _Left:
+    """How the last training of a model left it."""
+
+    folder: Path
+    identity: Identity
+    weights: str
+
+
+_left: WeakKeyDictionary[keras.Model, _Left] = WeakKeyDictionary()
+
+
+def identify(
+    model: keras.Model, data: ImageDataset, recipe: Mapping[str, Any], seed: int
+) -> Identity:
+    """Say what the result of a training follows from: two that differ in it are two trainings.
+
+    Args:
+        model: with the weights that the training begins with.
+        data: what is trained on; pixels, labels and class names count.
+        recipe: all of its settings.
+        seed: of the training.
+    """
+    return {
+        "versions": {
+            "course": course_utils.__version__,
+            "keras": keras.__version__,
+            "tensorflow": tf.__version__,
+        },
+        **recipe,
+        "seed": seed,
+        "dataset": data.name,
+        "num_train": len(data.train),
+        "class_names": list(data.class_names),
+        "pictures": data.train.fingerprint(),
+        "compute_dtypes": sorted({layer.compute_dtype for layer in _flatten(model)}),
+        "network": _fingerprint_layers(model),
+        "initial_weights": _fingerprint_weights(model),
+    }
+
+
+def _flatten(model: keras.Model) -> Iterator[keras.Layer]:
+    for layer in model.layers:
+        yield layer
+        if isinstance(layer, keras.Model):
+            yield from _flatten(layer)
+
+
+def _fingerprint_layers(model: keras.Model) -> str:
+    """A text that networks share whose layers have the same settings, whatever their names."""
+    try:
+        config = model.get_config()
+    except NotImplementedError:  # a class of the learner's own
+        config = {"class": type(model).__qualname__, "shapes": [w.shape for w in model.weights]}
+    text = json.dumps(_normalise(config, {}), sort_keys=True, default=repr)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _normalise(value: Any, names: dict[str, int], *, refers: bool = False) -> Any:
+    """Number the layers' names, which Keras counts on with each network, and drop beginnings."""
+    if isinstance(value, dict):
+        return {
+            key: _normalise(part, names, refers=refers or key in ("name", *_REFERENCES))
+            for key, part in value.items()
+            if not key.endswith(_BEGINNINGS)
+        }
+    if isinstance(value, list | tuple):
+        return [_normalise(part, names, refers=refers) for part in value]
+    if isinstance(value, str) and refers:
+        return names.setdefault(value, len(names))
+    return value
+
+
+def _fingerprint_weights(model: keras.Model) -> str:
+    """A text for all weights of a network and the state of its random layers."""
+    digest = hashlib.sha256()
+    for variable in model.variables:
+        array = keras.ops.convert_to_numpy(variable)
+        digest.update(repr((array.shape, array.dtype.str)).encode() + array.tobytes())
+    return digest.hexdigest()
+
+
+class Checkpoint:
+    """The state of a training after its last finished epoch, in a folder.
+
+    ``state.json`` names the weights file that belongs to it. Both are written under another name
+    and then renamed, the weights first, so that whenever the process is killed the folder holds
+    one whole state. The first is that before the first epoch.
+
+    Args:
+        folder: made if need be.
+        identity: from :func:`identify`; what must be the same for the training to go on.
+        model: the network that is trained.
+        grows: whether the same training may go on for more epochs than it was begun with.
+
+    Raises:
+        CheckpointError: the folder holds the state of another training, or can't be read. Nothing
+            has been changed then.
+    """
+
+    def __init__(
+        self, folder: Path, identity: Identity, model: keras.Model, *, grows: bool
+    ) -> None:
+        self._folder = folder
+        self._model = model
+        self._identity = self._as_it_began(identity)
+        self._grows = grows
+        self._state = self._read()
+
+    def _as_it_began(self, identity: Identity) -> Identity:
+        """The identity with the weights that the training of this very model began with.
+
+        A cell that was stopped is run again with the model that it has half trained.
+        """
+        left = _left.get(self._model)
+        if (
+            left is None
+            or left.folder != self._folder.resolve()
+            or left.weights != identity["initial_weights"]
+        ):
+            return identity
+        return {**identity, "initial_weights": left.identity["initial_weights"]}
+
+    def _read(self) -> dict[str, Any] | None:
+        path = self._folder / "state.json"
+        try:
+            state = json.loads(path.read_text(encoding="utf-8"))
+            identity = state["identity"]
+            names = {"rows", "weights", "random_state"} - state.keys()
+            if names or not isinstance(identity, dict) or not isinstance(state["rows"], list):
+                raise ValueError("it lacks a part")
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise CheckpointError(
+                f"{path} can't be read ({error}); choose another checkpoint folder or delete it"
+            ) from error
+        self._compare(identity, num_finished=len(state["rows"]))
+        return dict(state)
+
+    def _compare(self, found: Identity, *, num_finished: int) -> None:
+        epochs = self._identity["epochs"]
+        for name, value in self._identity.items():
+            if found.get(name) == value or (name == "epochs" and self._grows):
+                continue
+            other = f"its {name} is {found.get(name)!r}, this run's is {value!r}"
+            self._refuse(_DIFFERENCES.get(name, other))
+        if num_finished > epochs:
+            self._refuse(f"it has finished {num_finished} epochs, and this run asks for {epochs}")
+
+    def _refuse(self, difference: str) -> None:
+        raise CheckpointError(
+            f"{self._folder} holds the checkpoint of another run: {difference}; choose another "
+            "folder or delete it"
+        )
+
+    def load(self) -> list[dict[str, float]]:
+        """Bring the compiled model to the saved state; without one, save that it is in now.
+
+        Returns:
+            The rows of the finished epochs.
+
+        Raises:
+            CheckpointError: the weights can't be read, or the state can't be written.
+        """
+        self._model.optimizer.build(self._model.trainable_variables)
+        if self._state is None:
+            self.save([])
+            return []
+        path = self._folder / Path(self._state["weights"]).name
+        try:
+            self._model.load_weights(path)
+            pairs = zip(self._random_variables(), self._state["random_state"], strict=True)
+            for variable, value in pairs:
+                variable.assign(value)
+        except (OSError, ValueError, KeyError) as error:
+            raise CheckpointError(
+                f"{path} can't be read ({error}); choose another checkpoint folder or delete it"
+            ) from error
+        return list(self._state["rows"])
+
+    def save(self, rows: list[dict[str, float]]) -> None:
+        """Put the model's present state in place of the saved one.
+
+        Raises:
+            CheckpointError: it can't be written; the one before is whole.
+        """
+        weights = self._folder / f"epoch-{len(rows):04d}.weights.h5"
+        random_state = [
+            keras.ops.convert_to_numpy(variable).tolist() for variable in self._random_variables()
+        ]
+        state = {
+            "identity": self._identity,
+            "rows": rows,
+            "weights": weights.name,
+            "random_state": random_state,
+        }
+        try:
+            with replacing(weights) as temporary:
+                self._model.save_weights(temporary, overwrite=True)
+            write_text(self._folder / "state.json", json.dumps(state, indent=1))
+            for old in self._folder.glob("epoch-*.weights.h5"):
+                if old != weights:
+                    old.unlink()
+        except (OSError, RuntimeError, ValueError) as error:  # h5py has its own for a full disk
+            raise CheckpointError(
+                f"the state after epoch {len(rows)} can't be written to {self._folder}: "
+                f"{_reason(error)}. The state before it is whole"
+            ) from None
+
+    def leave(self) -> None:
+        """Remember how this training leaves the model, so that the same call goes on with it."""
+        weights = _fingerprint_weights(self._model)
+        _left[self._model] = _Left(self._folder.resolve(), self._identity, weights)
+
+    def _random_variables(self) -> list[keras.Variable]:
+        """Where the dropout layers' random numbers have got to: Keras saves weights without it."""
+        weights = {id(variable) for variable in self._model.weights}
+        return [variable for variable in self._model.variables if id(variable) not in weights]
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return "no space left on the disk"
+    return str(error).partition("\n")[0]
