@@ -36,6 +36,10 @@ MAX_DATASET_BYTES = 8 * 2**30
 MAX_IMAGE_SIZE = 512
 MAX_FILES = 2_000_000  # looked at in a folder
 
+# Programs can set the time at which a file was changed, but not the one at which this was done.
+# Windows has the time of the file's creation in that place.
+TELLS_CHANGES = os.name == "posix"
+
 # A file changed as recently as this may be changed again without another time: file systems count
 # in steps of up to two seconds.
 SETTLED_SECONDS = 2
@@ -177,11 +181,9 @@ class _Status:
             (name, one.st_size, one.st_mtime_ns, one.st_ctime_ns, one.st_ino, one.st_dev)
             for name, one in found
         ]
-        # Programs can set the time at which a file was changed, but not the one at which this was
-        # done. Windows has the time of its creation in that place.
         newest = max((line[3] for line in lines), default=0)
         is_settled = newest < began - SETTLED_SECONDS * 10**9
-        return cls(_hash(lines), os.name == "posix" and is_settled)
+        return cls(_hash(lines), TELLS_CHANGES and is_settled)
 
 
 class _Folder:
@@ -218,10 +220,10 @@ class _Folder:
 
     def _is_split(self, name: str) -> bool:
         """Whether a name is train or test, however a system writes that takes no heed of case."""
-        split = name.casefold()
-        if split not in _SPLITS or name == split:
-            return name == split
-        return (self.path / split).exists() and (self.path / name).samefile(self.path / split)
+        split = self.path / name.casefold()
+        return name in _SPLITS or (
+            split.name in _SPLITS and split.exists() and split.samefile(self.path / name)
+        )
 
     def _list_class(self, class_folder: str) -> bool:
         """List the files below a class folder, each folder once, however many links lead to it."""
@@ -404,12 +406,7 @@ def _notes_beside(entries: Iterable[tuple[str, bool]]) -> Iterator[str]:
     """What to say of what lies beside train and test."""
     entries = list(entries)
     if folders := [name for name, is_folder in entries if is_folder]:
-        subject = (
-            "the folder beside train and test is"
-            if len(folders) == 1
-            else ("folders beside train and test are")
-        )
-        yield f"{subject} not used: {_quoted(folders)}"
+        yield f"not used, being beside train and test: {_folders(folders)}"
     if num_images := _count_images(entries):
         yield f"{num_images:,} of its images lie beside train and test and are left out"
 
@@ -443,17 +440,23 @@ def _holdings(entries: Iterable[tuple[str, bool]]) -> str:
     endings = Counter(
         PurePosixPath(name).suffix.lower() for name, is_folder in entries if not is_folder
     )
-    parts = [f"{_number(len(folders), 'folder')} ({_quoted(folders)})"] if folders else []
-    for ending, number in endings.most_common(5):
-        kind = f"{printable(ending[:20])} file" if ending else "file without an ending"
-        parts.append(_number(number, kind))
+    parts = [_folders(folders)] if folders else []
+    for ending, number in sorted(endings.items(), key=lambda item: (-item[1], item[0]))[:5]:
+        noun = "file" if number == 1 else "files"
+        kind = f"{printable(ending[:20])} {noun}" if ending else f"{noun} without an ending"
+        parts.append(f"{number:,} {kind}")
     return ", ".join(parts) or "nothing"
 
 
-def _number(number: int, noun: str) -> str:
-    if number == 1:
-        return f"1 {noun}"
-    return f"{number:,} {noun.replace('file', 'files').replace('folder', 'folders')}"
+def _hint(split: str, entries: Iterable[tuple[str, bool]]) -> str:
+    other = [name for name, is_folder in entries if is_folder and name.casefold() in _NOT_TEST]
+    if split == "train" or not other:
+        return ""
+    return f". Rename {other[0]!r} to 'test' if it is what to test on"
+
+
+def _folders(names: Collection[str]) -> str:
+    return f"{len(names):,} {'folder' if len(names) == 1 else 'folders'} ({_quoted(names)})"
 
 
 def _hash(thing: object) -> str:
@@ -470,7 +473,7 @@ def _class_names(files: list[_File], source: _Source) -> tuple[str, ...]:
             holdings = _holdings(inside or source.entries(""))
             raise DatasetError(
                 f"{path} has no images in {split}/<class>/; {split if inside else 'it'} holds "
-                f"{holdings}. Needed are {_LAYOUT}"
+                f"{holdings}. Needed are {_LAYOUT}{_hint(split, source.entries(''))}"
             )
     for split, other in (_SPLITS, _SPLITS[::-1]):
         if missing := sorted(classes[split] - classes[other]):
