@@ -45,7 +45,8 @@ def load(
 
     Args:
         name_or_path: ``"pixels10"`` (drawn from ``seed``), ``"cifar10"`` (downloaded on first
-            use), or the path to a folder or zip with ``train/<class>/*`` and ``test/<class>/*``.
+            use), or the path to a folder or zip with ``train/<class>/*`` and ``test/<class>/*``;
+            what is left out of it is told by a :class:`DatasetWarning` each time.
         num_train: Number of training images, drawn by ``seed`` so that each class keeps its share.
             None takes them all, in the order in which they are stored.
         num_test: The same for the test images.

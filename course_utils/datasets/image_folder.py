@@ -5,6 +5,7 @@ import io
 import os
 import re
 import stat
+import struct
 import time
 import unicodedata
 import zipfile
@@ -319,7 +320,13 @@ class _Zip:
     def _archive(self) -> zipfile.ZipFile:
         try:
             return zipfile.ZipFile(self.path)
-        except (OSError, ValueError, zipfile.BadZipFile, NotImplementedError) as error:
+        except (
+            OSError,
+            ValueError,
+            struct.error,
+            zipfile.BadZipFile,
+            NotImplementedError,
+        ) as error:
             raise DatasetError(
                 f"{printable(self.path)} can't be read as a zip ({error}); needed is a folder or "
                 f"zip with {_LAYOUT}"
