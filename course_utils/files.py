@@ -16,7 +16,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 LEDGER = ".course-files.json"
@@ -224,6 +224,39 @@ def make_folder(folder: Path) -> None:
 def _existing(place: Path) -> Path:
     """Of a place and the folders above it, the first one that is there."""
     return next(one for one in (place, *place.parents) if one.exists() or one.is_symlink())
+
+
+@contextmanager
+def scratch(folder: Path, prefix: str) -> Iterator[Path]:
+    """Give a block a folder for what it has begun, and remove what others had begun and left.
+
+    Args:
+        folder: in which it lies, so that what becomes whole can be renamed; made if need be.
+        prefix: of its name, used for nothing else in ``folder``. Folders of that prefix are
+            removed if their process is gone; where the file system can't tell, after a day.
+
+    Yields:
+        An empty folder, removed with what is still in it when the block ends.
+
+    Raises:
+        OSError: it can't be made.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as resources:
+        with locked(folder, wait=True):  # nobody takes a folder for abandoned before it is locked
+            for other in folder.glob(f"{prefix}*"):
+                if other.resolve() not in _locked:
+                    _remove_unless_used(other)
+            place = Path(tempfile.mkdtemp(prefix=prefix, dir=folder))
+            resources.callback(shutil.rmtree, place, ignore_errors=True)
+            resources.enter_context(locked(place))
+        yield place
+
+
+def _remove_unless_used(place: Path) -> None:
+    with suppress(FilesError, OSError), locked(place) as alone:
+        if alone or place.stat().st_mtime <= time.time() - _ABANDONED_SECONDS:
+            shutil.rmtree(place, ignore_errors=True)
 
 
 @contextmanager

@@ -322,7 +322,7 @@ def _check_fit(model: keras.Model, data: ImageDataset, plan: Recipe) -> None:
             f"the images are {images.dtype}; the network scales them itself, so pass uint8 (0–255)"
         )
     num_outputs = model.output_shape[-1]
-    if labels.min() < 0 or labels.max() >= num_outputs:
+    if labels.max() >= num_outputs:
         raise TrainingError(
             f"labels run from {labels.min()} to {labels.max()} but the network has {num_outputs} "
             f"outputs, for labels 0 to {num_outputs - 1}; build it with num_classes="

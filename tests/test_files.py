@@ -325,3 +325,68 @@ def test_the_first_strange_file_of_a_folder_is_found(tmp_path):
     (tmp_path / "b").touch()
     (tmp_path / "a").touch()
     assert first_file(tmp_path) == tmp_path / "a"
+
+
+# --- what is begun
+
+
+BEGIN = """
+import pathlib, sys, time
+from course_utils.files import scratch
+with scratch(pathlib.Path(sys.argv[1]), ".begun-") as place:
+    (place / "half").write_text("begun")
+    print("ready", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def beginner(tmp_path):
+    """A process that has begun something in the folder and waits."""
+    with subprocess.Popen(
+        [sys.executable, "-c", BEGIN, str(tmp_path / "new")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout.readline() == "ready\n"
+        yield process
+        process.kill()
+
+
+def test_what_a_process_has_begun_stays_while_it_lives_and_goes_with_it(tmp_path, beginner):
+    folder = tmp_path / "new"
+    begun = names_in(folder)
+    assert len(begun) == 1
+    with files.scratch(folder, ".begun-") as place, files.scratch(folder, ".begun-") as other:
+        assert len({*names_in(folder), *begun, place.name, other.name}) == 3
+        assert names_in(place) == names_in(other) == []
+    assert names_in(folder) == begun
+    (folder / ".begun-by-hand").mkdir()
+    (folder / "mine").mkdir()
+    beginner.kill()
+    beginner.wait()
+    assert {*begun, "mine"} < set(names_in(folder))
+    with files.scratch(folder, ".begun-") as place:
+        assert names_in(folder) == sorted([place.name, "mine"])
+    assert names_in(folder) == ["mine"]
+
+
+def test_what_is_begun_is_gone_after_an_error_and_what_became_whole_is_not(tmp_path):
+    with pytest.raises(ZeroDivisionError), files.scratch(tmp_path, ".begun-") as place:
+        (place / "half").write_text("begun")
+        (place / "whole").write_text("done")
+        (place / "whole").rename(tmp_path / "whole")
+        raise ZeroDivisionError
+    assert contents_of(tmp_path) == {"whole": b"done"}
+    assert len(names_in(tmp_path)) == 1
+
+
+def test_without_locks_a_day_decides_what_is_abandoned(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "fcntl", None)  # as on Windows
+    for name, age in ((".begun-old", 25 * 3600), (".begun-young", 23 * 3600)):
+        (tmp_path / name).mkdir()
+        os.utime(tmp_path / name, (time.time() - age,) * 2)
+    with files.scratch(tmp_path, ".begun-"):
+        assert ".begun-old" not in names_in(tmp_path)
+    assert names_in(tmp_path) == [".begun-young"]

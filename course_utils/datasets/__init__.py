@@ -8,15 +8,19 @@ import numpy as np
 
 from course_utils.datasets.base import (
     DatasetError,
+    DatasetWarning,
     Datasheet,
     Description,
     ImageDataset,
     ImageSplit,
+    expand_home,
+    printable,
 )
 
 __all__ = [
     "NAMES",
     "DatasetError",
+    "DatasetWarning",
     "Datasheet",
     "Description",
     "ImageDataset",
@@ -41,7 +45,8 @@ def load(
 
     Args:
         name_or_path: ``"pixels10"`` (drawn from ``seed``), ``"cifar10"`` (downloaded on first
-            use), or the path to a folder or zip with ``train/<class>/*`` and ``test/<class>/*``.
+            use), or the path to a folder or zip with ``train/<class>/*`` and ``test/<class>/*``;
+            what is left out of it is told by a :class:`DatasetWarning` each time.
         num_train: Number of training images, drawn by ``seed`` so that each class keeps its share.
             None takes them all, in the order in which they are stored.
         num_test: The same for the test images.
@@ -82,6 +87,8 @@ def load(
 def locate(name_or_path: str | Path) -> str | Path:
     """Find a data set without loading it.
 
+    A path that begins with ``~/`` lies in the home folder; ``./~`` is a folder called ``~``.
+
     Returns:
         A known name as it is; a path made absolute.
 
@@ -90,12 +97,16 @@ def locate(name_or_path: str | Path) -> str | Path:
     """
     if name_or_path in NAMES:
         return name_or_path
-    path = Path(name_or_path).expanduser()
-    if name_or_path == "" or not path.exists():
+    try:
+        path = expand_home(name_or_path)
+        is_there = name_or_path != "" and path.exists()
+    except (OSError, ValueError) as error:
+        raise DatasetError(f"{str(name_or_path)!r} can't be looked for: {error}") from None
+    if not is_there:
         raise DatasetError(
             f"there is no data set {str(name_or_path)!r}: known names are {' and '.join(NAMES)}; "
             "the path to a folder or zip with train/<class>/<image file> and "
-            f"test/<class>/<image file> works too (looked for {path.absolute()})"
+            f"test/<class>/<image file> works too (looked for {printable(path.absolute())})"
         )
     return path.absolute()
 

@@ -1,8 +1,13 @@
 """What every data set looks like once it is loaded."""
 
 import hashlib
+import os
+import sys
+import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass
 from html import escape
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,6 +16,44 @@ from numpy.typing import NDArray
 
 class DatasetError(Exception):
     """A data set can't be loaded; the message says which part, why, and what to do."""
+
+
+class DatasetWarning(UserWarning):
+    """A data set is loaded, but not all of it or not as usual; the message says what and why."""
+
+
+def warn(message: str) -> None:
+    """Say something of a data set that is being loaded, each time that it is loaded.
+
+    The warning names the line that called the package. Whoever wants silence filters
+    :class:`DatasetWarning`.
+    """
+    level, frame = 2, sys._getframe(1)
+    while frame.f_back and frame.f_globals.get("__name__", "").startswith("course_utils"):
+        level, frame = level + 1, frame.f_back
+    with warnings.catch_warnings():
+        warnings.filterwarnings("always", category=DatasetWarning, append=True)
+        warnings.warn(message, DatasetWarning, stacklevel=level)
+
+
+def printable(text: str | Path) -> str:
+    """A text as it is, or quoted where a terminal would take a part of it for a command."""
+    return str(text) if str(text).isprintable() else repr(str(text))
+
+
+def expand_home(typed: str | Path) -> Path:
+    """Put the home folder in the place of a leading ``~`` that stands alone or before a slash.
+
+    Raises:
+        FileNotFoundError: the system doesn't know the home folder.
+    """
+    text = str(typed)
+    if text != "~" and not text.startswith(("~/", f"~{os.sep}")):
+        return Path(text)
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        raise FileNotFoundError(f"the home folder of {text} isn't known: set HOME") from None
 
 
 @dataclass(frozen=True)
@@ -30,17 +73,23 @@ class Datasheet:
 
 @dataclass(frozen=True, eq=False)
 class ImageSplit:
-    """The training or the test part of a data set."""
+    """The training or the test part of a data set.
+
+    Raises:
+        ValueError: the labels are not whole numbers (n,), one for each image; the message says
+            how to make them so.
+    """
 
     images: NDArray[np.uint8]  # (n, height, width, 3), possibly memory-mapped
     labels: NDArray[np.int64]  # (n,), indices into the data set's class_names
     attributes: pd.DataFrame  # n rows, one per image: palette, background, brightness, …
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "labels", _checked_labels(self.labels))
         if not len(self.images) == len(self.labels) == len(self.attributes):
-            raise DatasetError(
+            raise ValueError(
                 f"images, labels and attributes differ in length: {len(self.images)}, "
-                f"{len(self.labels)}, {len(self.attributes)}"
+                f"{len(self.labels)}, {len(self.attributes)}; each image has one label and one row"
             )
 
     def __len__(self) -> int:
@@ -67,7 +116,11 @@ class ImageSplit:
 
 @dataclass(frozen=True, eq=False)
 class ImageDataset:
-    """Labelled images in a training and a test split, with their datasheet."""
+    """Labelled images in a training and a test split, with their datasheet.
+
+    Raises:
+        ValueError: the class names are not a sequence of texts, or too few for the labels.
+    """
 
     name: str
     train: ImageSplit
@@ -75,6 +128,16 @@ class ImageDataset:
     class_names: tuple[str, ...]
     datasheet: Datasheet
     group: str  # the attribute by which accuracy is compared unless told otherwise
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "class_names", _checked_class_names(self.class_names))
+        for name, split in (("train", self.train), ("test", self.test)):
+            highest = split.labels.max(initial=-1)
+            if highest >= len(self.class_names):
+                raise ValueError(
+                    f"the {name} labels go up to {highest}, and there are only "
+                    f"{len(self.class_names)} class_names: label 0 is the first of them"
+                )
 
     def describe(self) -> "Description":
         """The datasheet and the counts by class and by group, for display."""
@@ -160,6 +223,42 @@ class Description:
                 _html_table(self.groups, caption=f"Images by {self.groups.index.name}"),
             ]
         )
+
+
+def _checked_labels(labels: object) -> NDArray[np.int64]:
+    needed = "labels are whole numbers (n,), one for each image"
+    if not isinstance(labels, np.ndarray):
+        raise ValueError(f"{needed}, not a {type(labels).__name__}: pass np.array(labels)")
+    if labels.ndim == 2:
+        one_column = labels.shape[1] == 1
+        way = "labels[:, 0]" if one_column else "labels.argmax(axis=1) if each row is one-hot"
+        raise ValueError(f"{needed}, not of shape {labels.shape}: pass {way}")
+    if labels.ndim != 1:
+        raise ValueError(f"{needed}, not of shape {labels.shape}")
+    if labels.dtype.kind in "OSUT":
+        raise ValueError(
+            f"{needed}, not texts or objects such as {labels[:1].tolist()}: pass each one's place "
+            "in class_names"
+        )
+    if labels.dtype.kind not in "iu":
+        raise ValueError(f"{needed}, not {labels.dtype}: pass labels.astype(int)")
+    numbers: NDArray[np.int64] = labels.astype(np.int64, copy=False)
+    if numbers.min(initial=0) < 0:
+        raise ValueError(f"{needed}, 0 for the first of class_names, not {numbers.min()}")
+    return numbers
+
+
+def _checked_class_names(names: object) -> tuple[str, ...]:
+    if isinstance(names, str):
+        raise ValueError(
+            f"class_names is the text {names!r}: pass a tuple of texts, such as ({names!r},)"
+        )
+    if not isinstance(names, Iterable):
+        raise ValueError(f"class_names is a tuple of texts, not {names!r}")
+    listed = tuple(names)
+    if odd := [name for name in listed if not isinstance(name, str)]:
+        raise ValueError(f"class_names is a tuple of texts, and {odd[0]!r} is not a text")
+    return tuple(map(str, listed))
 
 
 def _text_table(counts: pd.DataFrame) -> str:

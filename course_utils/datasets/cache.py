@@ -4,31 +4,44 @@ An entry of the cache is a folder with the class names and, for each split, thre
 images, labels, and each image's mean pixel value. It is written under a temporary name and renamed
 when it is complete, so that no reader ever sees half an entry; of two processes that write the same
 one, the first wins.
+
+Pictures of one's own can change. Their entry is named after their place and their content, and
+remembers their *status*, with which :func:`load_changing` sees, without reading any picture, that
+nothing has changed since. When a place has a new entry, its older one is removed; so is each entry
+of such pictures that nobody has used for :data:`UNUSED_DAYS`.
 """
 
 import json
 import os
+import re
 import shutil
-import tempfile
 import time
-import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal, Protocol, cast
 
 import numpy as np
 import pandas as pd
 import platformdirs
 from numpy.typing import NDArray
 
-from course_utils.datasets.base import DatasetError, ImageSplit
+from course_utils import files
+from course_utils.datasets.base import ImageSplit, expand_home, warn
 
 GROUP = "brightness"
 
 # Part of every key: raise it when what is stored changes.
 FORMAT = 1
+
+UNUSED_DAYS = 90
+
+_CHANGING = "image-folder"  # how entries begin that can be out of date
+_CHANGING_NAME = re.compile(rf"{_CHANGING}-[0-9a-f]{{16,}}(-[0-9a-f]{{24}})?-v[0-9]+")
+_BEGUN = ".unfinished-"
+_STATUS = "status.txt"
+_NOTES = "notes.json"
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +60,8 @@ class Decoded:
     class_names: tuple[str, ...]
     train: DecodedSplit
     test: DecodedSplit
+    notes: tuple[str, ...] = ()  # what is to be said of it whenever it is loaded
+    check: Callable[[], None] = lambda: None  # called after the last chunk; raises an error
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,13 +71,36 @@ class Stored:
     class_names: tuple[str, ...]
     train: ImageSplit
     test: ImageSplit
+    notes: tuple[str, ...] = ()
+
+
+class Changing(Protocol):
+    """Pictures that somebody may change at any time."""
+
+    @property
+    def place(self) -> str:
+        """Where they are and how they are decoded, as 16 hexadecimal digits."""
+
+    @property
+    def status(self) -> str:
+        """Changes whenever they do, and is quick to have; empty where nothing tells that."""
+
+    def digest(self) -> str:
+        """What they contain and are called, as 24 hexadecimal digits."""
+
+    def decode(self) -> Decoded:
+        """Deliver them."""
 
 
 def folder() -> Path:
-    """The cache's folder: ``$COURSE_CACHE``, or the user's cache folder of this system."""
-    return Path(
+    """The cache's folder: ``$COURSE_CACHE``, or the user's cache folder of this system.
+
+    Raises:
+        FileNotFoundError: it lies in the home folder, which the system doesn't know.
+    """
+    return expand_home(
         os.environ.get("COURSE_CACHE") or platformdirs.user_cache_dir("pixels-and-people")
-    ).expanduser()
+    )
 
 
 def load(key: str, decode: Callable[[], Decoded]) -> Stored:
@@ -72,35 +110,71 @@ def load(key: str, decode: Callable[[], Decoded]) -> Stored:
         key: Changes whenever the decoded images would.
         decode: Delivers the data set; called only if it isn't stored.
     """
-    entry = folder() / f"{key}-v{FORMAT}"
     try:
+        entry = folder() / f"{key}-v{FORMAT}"
         if not entry.exists():
             _create(entry, decode)
         try:
-            return _read(entry, mmap_mode="r")
-        except (OSError, EOFError, ValueError, DatasetError) as error:
-            warnings.warn(f"{entry} is damaged ({error}) and is made again", stacklevel=3)
-            _remove(entry)
+            stored = _read(entry)
+        except (OSError, EOFError, ValueError) as error:
+            if entry.exists():  # and not removed by another process since
+                warn(f"{entry} is damaged ({error}) and is made again")
+                _remove(entry)
             _create(entry, decode)
-            return _read(entry, mmap_mode="r")
+            stored = _read(entry)
+        with suppress(OSError):  # somebody else's cache, which is used all the same
+            os.utime(entry)
+        return stored
     except OSError as error:
-        warnings.warn(
+        warn(
             f"the cache can't be written ({error}), so the images stay in memory and are decoded "
-            "again next time; set COURSE_CACHE to a folder with room that you may write to",
-            stacklevel=3,
+            "again next time; set COURSE_CACHE to a folder with room that you may write to"
         )
-        with tempfile.TemporaryDirectory() as scratch:
-            _write(Path(scratch), decode)
-            return _read(Path(scratch), mmap_mode=None)
+        return _keep_in_memory(decode())
+
+
+def load_changing(pictures: Changing) -> Stored:
+    """Memory-map what a place of changing pictures holds now, storing it first if needed."""
+    place = f"{_CHANGING}-{pictures.place}"
+    if pictures.status:
+        for entry in _entries(f"{place}-*-v{FORMAT}"):
+            if _status(entry) == pictures.status:
+                return load(entry.name.removesuffix(f"-v{FORMAT}"), pictures.decode)
+    key = f"{place}-{pictures.digest()}"
+    stored = load(key, pictures.decode)
+    with suppress(OSError):
+        entry = folder() / f"{key}-v{FORMAT}"
+        if entry.exists() and _status(entry) != pictures.status:
+            files.write_text(entry / _STATUS, pictures.status)
+        for other in _entries(f"{place}-*"):
+            if other != entry:
+                _remove(other)
+    return stored
+
+
+def _entries(pattern: str) -> Iterator[Path]:
+    """The entries of changing pictures whose names are of a pattern, and nothing else."""
+    with suppress(OSError):
+        yield from (
+            path
+            for path in sorted(folder().glob(pattern))
+            if _CHANGING_NAME.fullmatch(path.name) and path.is_dir() and not path.is_symlink()
+        )
+
+
+def _status(entry: Path) -> str:
+    try:
+        return (entry / _STATUS).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return ""
 
 
 def _create(entry: Path, decode: Callable[[], Decoded]) -> None:
-    entry.parent.mkdir(parents=True, exist_ok=True)
-    _remove_abandoned(entry.parent)
-    with tempfile.TemporaryDirectory(prefix=".unfinished-", dir=entry.parent) as scratch:
-        unfinished = Path(scratch) / entry.name
+    with files.scratch(entry.parent, _BEGUN) as scratch:
+        _remove_unused()
+        unfinished = scratch / entry.name
         unfinished.mkdir()
-        _write(unfinished, decode)
+        _write(unfinished, decode())
         try:
             unfinished.rename(entry)
         except OSError:
@@ -108,27 +182,28 @@ def _create(entry: Path, decode: Callable[[], Decoded]) -> None:
                 raise
 
 
-def _remove_abandoned(parent: Path) -> None:
-    """Delete what processes that were killed more than a day ago had begun to write."""
-    for unfinished in parent.glob(".unfinished-*"):
-        with suppress(FileNotFoundError):  # its process has just finished
-            if unfinished.stat().st_mtime < time.time() - 24 * 3600:
-                shutil.rmtree(unfinished, ignore_errors=True)
+def _remove_unused() -> None:
+    for entry in _entries(f"{_CHANGING}-*"):
+        with suppress(OSError):
+            if entry.stat().st_mtime < time.time() - UNUSED_DAYS * 24 * 3600:
+                _remove(entry)
 
 
 def _remove(entry: Path) -> None:
     """Take ``entry`` out of readers' sight at once, then delete it."""
-    with tempfile.TemporaryDirectory(prefix=".damaged-", dir=entry.parent) as scratch:
+    with files.scratch(entry.parent, _BEGUN) as scratch:
         shutil.move(entry, scratch)
 
 
-def _write(entry: Path, decode: Callable[[], Decoded]) -> None:
-    decoded = decode()
+def _write(entry: Path, decoded: Decoded) -> None:
     (entry / "class_names.json").write_text(json.dumps(decoded.class_names), encoding="utf-8")
+    if decoded.notes:
+        (entry / _NOTES).write_text(json.dumps(decoded.notes), encoding="utf-8")
     for name, split in (("train", decoded.train), ("test", decoded.test)):
         brightness = _write_images(entry / f"{name}_images.npy", split)
         np.save(entry / f"{name}_labels.npy", split.labels)
         np.save(entry / f"{name}_brightness.npy", brightness)
+    decoded.check()
 
 
 def _write_images(path: Path, split: DecodedSplit) -> NDArray[np.float64]:
@@ -141,23 +216,64 @@ def _write_images(path: Path, split: DecodedSplit) -> NDArray[np.float64]:
         )
         for chunk in split.chunks:
             file.write(np.ascontiguousarray(chunk).data)
-            brightness.append(chunk.mean(axis=(1, 2, 3)))
+            brightness.append(_brightness(chunk))
     return np.concatenate(brightness)
 
 
-def _read(entry: Path, *, mmap_mode: Literal["r"] | None) -> Stored:
+def _brightness(images: NDArray[np.uint8]) -> NDArray[np.float64]:
+    return cast(NDArray[np.float64], images.mean(axis=(1, 2, 3)))
+
+
+def _read(entry: Path) -> Stored:
     def array(name: str, mode: Literal["r"] | None = None) -> NDArray[Any]:
         return cast(NDArray[Any], np.load(entry / f"{name}.npy", mmap_mode=mode))
 
-    brightness = {split: array(f"{split}_brightness") for split in ("train", "test")}
+    def texts(path: Path) -> tuple[str, ...]:
+        return tuple(json.loads(path.read_text(encoding="utf-8")))
+
+    return _finish(
+        texts(entry / "class_names.json"),
+        {split: array(f"{split}_images", "r") for split in ("train", "test")},
+        {split: array(f"{split}_labels") for split in ("train", "test")},
+        {split: array(f"{split}_brightness") for split in ("train", "test")},
+        texts(entry / _NOTES) if (entry / _NOTES).exists() else (),
+    )
+
+
+def _keep_in_memory(decoded: Decoded) -> Stored:
+    images: dict[str, NDArray[np.uint8]] = {}
+    splits = {"train": decoded.train, "test": decoded.test}
+    for name, split in splits.items():
+        images[name] = np.empty((len(split.labels), *split.image_shape), np.uint8)
+        end = 0
+        for chunk in split.chunks:
+            start, end = end, end + len(chunk)
+            images[name][start:end] = chunk
+        images[name].flags.writeable = False
+    decoded.check()
+    return _finish(
+        decoded.class_names,
+        images,
+        {name: split.labels for name, split in splits.items()},
+        {name: _brightness(images[name]) for name in splits},
+        decoded.notes,
+    )
+
+
+def _finish(
+    class_names: tuple[str, ...],
+    images: dict[str, NDArray[np.uint8]],
+    labels: dict[str, NDArray[np.int64]],
+    brightness: dict[str, NDArray[np.float64]],
+    notes: tuple[str, ...],
+) -> Stored:
     threshold = np.median(brightness["train"])
     splits = {
         split: ImageSplit(
-            array(f"{split}_images", mmap_mode),
-            array(f"{split}_labels"),
+            images[split],
+            labels[split],
             pd.DataFrame({GROUP: np.where(brightness[split] > threshold, "light", "dark")}),
         )
         for split in ("train", "test")
     }
-    class_names = json.loads((entry / "class_names.json").read_text(encoding="utf-8"))
-    return Stored(tuple(class_names), splits["train"], splits["test"])
+    return Stored(class_names, splits["train"], splits["test"], notes)

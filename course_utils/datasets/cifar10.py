@@ -2,7 +2,6 @@
 
 import os
 import time
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -15,8 +14,9 @@ import requests
 import urllib3
 from tqdm.auto import tqdm
 
+from course_utils import files
 from course_utils.datasets import batches, cache
-from course_utils.datasets.base import DatasetError, Datasheet, ImageDataset
+from course_utils.datasets.base import DatasetError, Datasheet, ImageDataset, expand_home, warn
 from course_utils.progress import is_watched
 
 CLASS_NAMES = (
@@ -29,6 +29,7 @@ _ARCHIVES = (
     f"{batches.FOLDER}.tar.gz",
     "cifar-10-python.tar.gz",
 )
+_BEGUN = ".course-download-"
 _UNPACKED = (f"{batches.FOLDER}-target/{batches.FOLDER}", batches.FOLDER)
 
 
@@ -169,21 +170,26 @@ _NETWORK_ERRORS = (requests.RequestException, urllib3.exceptions.HTTPError, Valu
 
 def _keras_folder() -> Path:
     """The folder in which Keras keeps data sets, found without importing Keras."""
-    return Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser() / "datasets"
+    try:
+        return expand_home(os.environ.get("KERAS_HOME", "~/.keras")) / "datasets"
+    except FileNotFoundError as error:
+        raise DatasetError(f"{error}, or KERAS_HOME to a folder that you may write to") from error
 
 
 def find_archive(*, source: Source = SOURCE) -> Path | None:
     """Find a copy of the archive with the right hash in Keras's cache folder; warn of others."""
     for name in _ARCHIVES:
         path = _keras_folder() / name
-        if path.is_file():
+        try:
+            if not path.is_file():
+                continue
             sha256 = pooch.file_hash(str(path), alg="sha256")
-            if sha256 == source.sha256:
-                return path
-            warnings.warn(
-                f"{path} isn't used: it is damaged or another file (its SHA-256 is {sha256})",
-                stacklevel=3,
-            )
+        except OSError as error:
+            warn(f"{path} isn't used: it can't be read ({error})")
+            continue
+        if sha256 == source.sha256:
+            return path
+        warn(f"{path} isn't used: it is damaged or another file (its SHA-256 is {sha256})")
     return None
 
 
@@ -196,17 +202,17 @@ def _mirrors(source: Source) -> tuple[str, ...]:
 
 
 def _fetch(mirror: str, *, source: Source, progress: bool) -> Path:
-    """Fetch the archive to a temporary name, check it, rename it."""
+    """Fetch the archive into a folder for what is begun, check it, and move it to its place."""
     pooch.get_logger().setLevel("WARNING")
-    return Path(
-        pooch.retrieve(
+    with files.scratch(_keras_folder(), _BEGUN) as scratch:
+        fetched = pooch.retrieve(
             mirror,
             known_hash=f"sha256:{source.sha256}",
             fname=_ARCHIVES[0],
-            path=_keras_folder(),
+            path=scratch,
             downloader=partial(_stream, source=source, progress=progress),
         )
-    )
+        return Path(fetched).replace(_keras_folder() / _ARCHIVES[0])
 
 
 def _stream(url: str, output_file: str, _: Any, *, source: Source, progress: bool) -> None:
@@ -268,13 +274,13 @@ def _read_unpacked(source: Source) -> dict[str, batches.Batch] | None:
     """The batches of a copy that Keras has unpacked; None if there is no good one."""
     for name in _UNPACKED:
         folder = _keras_folder() / name
-        if folder.is_dir():
-            try:
+        try:
+            if folder.is_dir():
                 return batches.read_folder(
                     folder, md5=source.md5, images_per_batch=source.images_per_batch
                 )
-            except DatasetError as error:
-                warnings.warn(f"{folder} isn't used: {error}", stacklevel=3)
+        except (OSError, DatasetError) as error:
+            warn(f"{folder} isn't used: {error}")
     return None
 
 

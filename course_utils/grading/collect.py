@@ -24,6 +24,7 @@ from tempfile import TemporaryDirectory
 from typing import Literal
 
 from course_utils.grading.repair import MAX_BYTES, is_notebook_name
+from course_utils.zip_names import name_of
 
 Form = Literal["canvas", "moodle", "plain"]
 Status = Literal["new", "unchanged", "replaced", "kept"]
@@ -168,7 +169,7 @@ def collect(
         used_form = form or _detect_form(infos)
         members, passed_over = _sort_out(infos, used_form, assignment)
         if not members:
-            first = f"its first file is {infos[0].filename[:200]!r}" if infos else "it is empty"
+            first = f"its first file is {name_of(infos[0])[:200]!r}" if infos else "it is empty"
             raise CollectError(f"{export} holds no submissions in the form {used_form}; {first}")
         submissions = _group(members)
         names, refused = _name_students(submissions, students)
@@ -257,11 +258,11 @@ def _list_files(archive: zipfile.ZipFile, size: int) -> list[zipfile.ZipInfo]:
         )
     for info in infos:
         if reason := _find_danger(info):
-            raise CollectError(f"nothing was unpacked: {info.orig_filename[:200]!r} {reason}")
+            raise CollectError(f"nothing was unpacked: {name_of(info)[:200]!r} {reason}")
     if sum(info.compress_size for info in infos) > size:
         raise CollectError("nothing was unpacked: files of the archive overlap, it is a zip bomb")
     files = [info for info in infos if _is_wanted(info)]
-    total = sum(info.file_size for info in files if is_notebook_name(info.filename))
+    total = sum(info.file_size for info in files if is_notebook_name(name_of(info)))
     if total > MAX_TOTAL_BYTES:
         raise CollectError(
             f"nothing was unpacked: its notebooks are {total / 2**30:.1f} GB large, more than "
@@ -272,7 +273,7 @@ def _list_files(archive: zipfile.ZipFile, size: int) -> list[zipfile.ZipInfo]:
 
 def _find_danger(info: zipfile.ZipInfo) -> str:
     """What is dangerous about the structure of a member; empty if nothing is."""
-    name = info.orig_filename
+    name = name_of(info)
     if name.startswith("/") or "\\" in name or _DRIVE.match(name) or ".." in name.split("/"):
         return "would be unpacked outside its folder; no learning management system writes that"
     if stat.S_IFMT(info.external_attr >> 16) not in (0, stat.S_IFREG, stat.S_IFDIR):
@@ -284,12 +285,12 @@ def _find_danger(info: zipfile.ZipInfo) -> str:
 
 def _is_wanted(info: zipfile.ZipInfo) -> bool:
     parts = _parts(info)
-    is_folder = not parts or info.orig_filename.endswith("/")
+    is_folder = not parts or name_of(info).endswith("/")
     return not (is_folder or any(p in _NOT_FILES or p.startswith("._") for p in parts))
 
 
 def _parts(info: zipfile.ZipInfo) -> list[str]:
-    return [part for part in info.orig_filename.split("/") if part not in ("", ".")]
+    return [part for part in name_of(info).split("/") if part not in ("", ".")]
 
 
 def _detect_form(infos: Iterable[zipfile.ZipInfo]) -> Form:
@@ -308,7 +309,7 @@ def _sort_out(
     else:
         members = _read_names(infos, _CANVAS if form == "canvas" else _MOODLE)
     known = {member.info.orig_filename for member in members if is_notebook_name(member.file)}
-    return members, [info.filename for info in infos if info.orig_filename not in known]
+    return members, [name_of(info) for info in infos if info.orig_filename not in known]
 
 
 def _read_names(infos: Iterable[zipfile.ZipInfo], pattern: re.Pattern[str]) -> list[_Member]:

@@ -1,5 +1,8 @@
+import subprocess
+import sys
 from dataclasses import replace
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -8,7 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from course_utils import datasets
-from course_utils.datasets.base import DatasetError, Datasheet, ImageDataset, ImageSplit
+from course_utils.datasets.base import (
+    Datasheet,
+    ImageDataset,
+    ImageSplit,
+    expand_home,
+    printable,
+)
 
 SHEET = Datasheet(
     title="A title",
@@ -117,8 +126,123 @@ def test_names_are_text_in_html(name):
 
 
 def test_splits_of_different_lengths():
-    with pytest.raises(DatasetError, match="differ in length: 2, 3, 2"):
+    with pytest.raises(ValueError, match=r"differ in length: 2, 3, 2; each image has one label"):
         ImageSplit(np.zeros((2, 4, 4, 3), np.uint8), np.zeros(3, int), pd.DataFrame(index=[0, 1]))
+
+
+ONE_HOT = np.eye(3)[[0, 1, 1, 0]]
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (ONE_HOT, r"not of shape \(4, 3\): pass labels.argmax\(axis=1\) if each row is one-hot"),
+        (ONE_HOT.argmax(axis=1)[:, None], r"not of shape \(4, 1\): pass labels\[:, 0\]"),
+        (np.zeros((4, 1, 1), int), r"not of shape \(4, 1, 1\)"),
+        (np.array(0), r"not of shape \(\)"),
+        (np.zeros(4), r"not float64: pass labels.astype\(int\)"),
+        (np.zeros(4, bool), r"not bool: pass labels.astype\(int\)"),
+        (np.array(["cat", "dog"] * 2), "not texts or objects such as .'cat'.: pass each one's"),
+        (np.array(["cat", None] * 2), "not texts or objects such as .'cat'.: pass each one's"),
+        ([0, 1, 1, 0], r"not a list: pass np.array\(labels\)"),
+        (None, "not a NoneType"),
+        (np.array([0, 1, -1, 0]), "0 for the first of class_names, not -1"),
+        (np.array([0, 1, 2**64 - 1, 0], np.uint64), "not -1"),
+    ],
+)
+def test_labels_of_another_form_are_refused_with_the_way_to_make_them_right(labels, message):
+    with pytest.raises(ValueError, match=rf"^labels are whole numbers \(n,\), .*{message}"):
+        ImageSplit(np.zeros((4, 4, 4, 3), np.uint8), labels, pd.DataFrame(index=range(4)))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int32, np.uint64, np.int64])
+def test_whole_numbers_of_any_size_are_labels(dtype):
+    made = split(np.array([0, 1], dtype), ["A", "B"])
+    assert made.labels.dtype == np.int64
+    data = ImageDataset("made", made, made, ["cat", "dog"], SHEET, "palette")
+    assert data.class_names == ("cat", "dog")
+    assert data.describe().classes["train"].tolist() == [1, 1]
+
+
+@pytest.mark.parametrize(
+    ("class_names", "message"),
+    [
+        ("cat", r"class_names is the text 'cat': pass a tuple of texts, such as \('cat',\)"),
+        (3, "class_names is a tuple of texts, not 3"),
+        (("cat", 1), "class_names is a tuple of texts, and 1 is not a text"),
+        (("cat",), "train labels go up to 1, and there are only 1 class_names"),
+        ((), "train labels go up to 1, and there are only 0 class_names"),
+    ],
+)
+def test_class_names_that_cannot_be_those_of_the_labels(class_names, message):
+    made = split([0, 1], ["A", "B"])
+    with pytest.raises(ValueError, match=message):
+        ImageDataset("made", made, made, class_names, SHEET, "palette")
+    good = ImageDataset("made", made, made, ("cat", "dog"), SHEET, "palette")
+    with pytest.raises(ValueError, match=message):
+        replace(good, class_names=class_names)
+
+
+def test_the_test_labels_are_checked_as_the_training_labels_are():
+    part, other = split([0, 1], ["A", "B"]), split([0, 2], ["A", "B"])
+    with pytest.raises(ValueError, match="test labels go up to 2"):
+        ImageDataset("made", part, other, ("cat", "dog"), SHEET, "palette")
+
+
+def test_a_split_without_images_can_be_part_of_a_data_set(data):
+    nothing = data.test.take(np.array([], dtype=int))
+    assert len(replace(data, test=nothing).test) == 0
+
+
+def test_a_warning_is_given_each_time_and_can_be_silenced():
+    code = (
+        "import warnings; from course_utils.datasets import base\n"
+        "for _ in range(3): base.warn('a sentence')\n"
+        "warnings.simplefilter('ignore', base.DatasetWarning); base.warn('silenced')\n"
+        "warnings.simplefilter('error', base.DatasetWarning)\n"
+        "try: base.warn('raised')\n"
+        "except base.DatasetWarning: print('raised')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "raised\n"
+    assert done.stderr.splitlines() == ["<string>:2: DatasetWarning: a sentence"] * 3
+
+
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    [
+        ("~", "home"),
+        ("~/pictures", "home/pictures"),
+        ("./~", "~"),
+        ("./~/x", "~/x"),
+        ("~x", "~x"),
+        ("a/~", "a/~"),
+        ("", ""),
+    ],
+)
+def test_only_a_leading_tilde_is_the_home_folder(typed, expected, monkeypatch):
+    monkeypatch.setenv("HOME", "home")
+    monkeypatch.setenv("USERPROFILE", "home")
+    assert expand_home(typed) == Path(expected)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="looks the home folder up elsewhere")
+def test_an_unknown_home_folder_is_an_error_with_a_sentence(monkeypatch):
+    import pwd
+
+    def unknown(_):
+        raise KeyError
+
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.setattr(pwd, "getpwuid", unknown)  # as in a container with a user of any number
+    with pytest.raises(FileNotFoundError, match=r"home folder of ~/x isn't known: set HOME"):
+        expand_home("~/x")
+
+
+@given(text=NASTY)
+def test_no_command_for_a_terminal_is_printable(text):
+    assert printable(text).isprintable()
+    assert printable(text) in (text, repr(text))
 
 
 def test_description_of_pixels10_is_the_same_each_time():

@@ -1,3 +1,4 @@
+import encodings.raw_unicode_escape  # noqa: F401 - before a test would see pickletools import it
 import io
 import os
 import pickle

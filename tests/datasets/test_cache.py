@@ -1,10 +1,15 @@
 import os
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from course_utils.datasets import cache
-from course_utils.datasets.base import DatasetError
+from course_utils.datasets.base import DatasetError, DatasetWarning
 
 
 def decoded(value=0, *, fail_after=None):
@@ -84,28 +89,198 @@ def test_another_process_was_quicker(folders):
     assert entries(folders) == ["key-v1"]
 
 
-def test_what_a_killed_process_left_is_removed_in_time(folders):
-    old, young = (folders / "cache" / f".unfinished-{age}" for age in ("old", "young"))
-    for folder in (old, young):
-        folder.mkdir(parents=True)
-    (old / "train_images.npy").write_bytes(b"begun")
-    os.utime(old, (0, 0))
-    cache.load("key", decoded)
-    assert sorted(entries(folders)) == [".unfinished-young", "key-v1"]
+STORE = """
+import sys
+import numpy as np
+from course_utils.datasets import cache
+
+def chunks():
+    yield np.zeros((1, 2, 3, 3), np.uint8)
+    print("ready", flush=True)
+    sys.stdin.read()
+
+def decoded():
+    part = cache.DecodedSplit(chunks(), np.zeros(1, int), (2, 3, 3))
+    return cache.Decoded(("a", "b"), part, part)
+
+cache.load("other", decoded)
+"""
 
 
-@pytest.mark.parametrize("obstacle", ["file", "read-only"])
-def test_without_a_cache_images_stay_in_memory(folders, obstacle):
+@pytest.mark.skipif(os.name != "posix", reason="there, a day decides what is abandoned")
+def test_what_a_killed_process_has_begun_is_removed_and_what_a_living_one_has_is_not(folders):
+    with subprocess.Popen(
+        [sys.executable, "-c", STORE], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout.readline() == "ready\n"
+        (begun,) = entries(folders)
+        cache.load("key", decoded)
+        assert sorted(entries(folders)) == sorted([begun, "key-v1"])
+        process.kill()
+    assert sorted(entries(folders)) == sorted([begun, "key-v1"])
+    cache.load("more", decoded)
+    assert sorted(entries(folders)) == ["key-v1", "more-v1"]
+
+
+def block(folders, monkeypatch, obstacle):
+    """Make it impossible to have a cache."""
     if obstacle == "file":
         (folders / "cache").write_text("in the way")
+    elif obstacle == "home that is no folder":
+        monkeypatch.delenv("COURSE_CACHE")
+        monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+        monkeypatch.setenv("HOME", os.devnull)
+    elif obstacle == "no home":
+        monkeypatch.delenv("HOME", raising=False)
+        monkeypatch.setenv("COURSE_CACHE", "~/mine")
+        monkeypatch.setattr("pwd.getpwuid", lambda _: {}[0])  # as for users without an entry
     elif os.geteuid() == 0:
         pytest.skip("root may write anywhere")
     else:
         (folders / "cache").mkdir(mode=0o500)
-    with pytest.warns(UserWarning, match="the cache can't be written .* set COURSE_CACHE"):
-        stored = cache.load("key", decoded)
-    check(stored)
-    assert not isinstance(stored.train.images, np.memmap)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="other systems have other homes")
+@pytest.mark.parametrize("obstacle", ["file", "read-only", "home that is no folder", "no home"])
+def test_without_a_cache_images_stay_in_memory_with_one_line_said_each_time(
+    folders, monkeypatch, obstacle
+):
+    block(folders, monkeypatch, obstacle)
+    for pictures in (None, Pictures("one", 0)):
+        with pytest.warns(DatasetWarning) as said:
+            stored = cache.load_changing(pictures) if pictures else cache.load("key", decoded)
+        assert len(said) == 1
+        text = str(said[0].message)
+        assert text.startswith("the cache can't be written (")
+        assert text.endswith("set COURSE_CACHE to a folder with room that you may write to")
+        check(stored)
+        assert not isinstance(stored.train.images, np.memmap)
+        assert not stored.train.images.flags.writeable
+
+
+class Pictures:
+    """Pictures of one's own of which everything is said by hand."""
+
+    def __init__(self, status, value, *, place="0123456789abcdef"):
+        self.status, self.place, self._value = status, place, value
+        self.done = []
+
+    def digest(self):
+        self.done.append("digest")
+        return f"{self._value:024x}"
+
+    def decode(self):
+        self.done.append("decode")
+        return decoded(self._value)
+
+
+def load_pictures(status, value, **options):
+    """Load and check pictures; return what had to be done for it."""
+    pictures = Pictures(status, value, **options)
+    check(cache.load_changing(pictures), value)
+    return pictures.done
+
+
+def test_pictures_that_change_are_read_again_only_if_their_status_and_content_have_changed(folders):
+    assert load_pictures("first", 1) == ["digest", "decode"]
+    assert load_pictures("first", 1) == []
+    assert load_pictures("touched", 1) == ["digest"]
+    assert load_pictures("touched", 1) == []
+    assert load_pictures("second", 2) == ["digest", "decode"]
+    assert load_pictures("second", 2) == []
+    assert load_pictures("first", 1) == ["digest", "decode"]  # and not what it was long ago
+
+
+def test_pictures_without_a_status_are_compared_by_their_content_each_time(folders):
+    assert load_pictures("", 1) == ["digest", "decode"]
+    assert load_pictures("", 1) == ["digest"]
+    assert load_pictures("", 2) == ["digest", "decode"]
+    assert load_pictures("known", 2) == ["digest"]
+    assert load_pictures("known", 2) == []
+
+
+@pytest.mark.parametrize("damage", [b"", b"other", b"\xff", None])
+def test_a_damaged_status_costs_a_look_at_the_content(folders, damage):
+    load_pictures("known", 1)
+    (status,) = (folders / "cache").glob("*/status.txt")
+    status.unlink()
+    if damage is not None:
+        status.write_bytes(damage)
+    assert load_pictures("known", 1) == ["digest"]
+    assert load_pictures("known", 1) == []
+
+
+def test_each_place_has_one_entry_however_often_its_pictures_change(folders):
+    other = "fedcba9876543210"
+    cache.load("cifar10-0123456789abcdef", decoded)
+    load_pictures("other", 0, place=other)
+    for number in range(4):
+        load_pictures(f"status {number}", number // 2)
+    assert sorted(entries(folders)) == [
+        "cifar10-0123456789abcdef-v1",
+        f"image-folder-0123456789abcdef-{1:024x}-v1",
+        f"image-folder-{other}-{0:024x}-v1",
+    ]
+
+
+def test_entries_that_nobody_uses_are_removed_and_nothing_that_is_somebody_elses(folders):
+    cached = folders / "cache"
+    cache.load("cifar10-0123456789abcdef", decoded)
+    for place in ("1" * 16, "2" * 16, "3" * 16):
+        load_pictures("known", 1, place=place)
+    old_name = "image-folder-0123456789abcdef01234567-v1"  # as before there were two parts
+    others = ["image-folder-of-mine-v1", "image-folder-v1", "holiday", f"{old_name}.zip"]
+    for name in (old_name, *others):
+        (cached / name).mkdir()
+    (cached / f"image-folder-{'4' * 16}-{1:024x}-v1").symlink_to(folders, True)
+    now = time.time()
+    for path in cached.iterdir():
+        days = 89 if "2222" in path.name else 91
+        os.utime(path, (now - days * 24 * 3600,) * 2)
+    load_pictures("known", 1, place="3" * 16)  # used again
+    load_pictures("known", 1, place="5" * 16)  # new
+    assert sorted(entries(folders)) == sorted(
+        ["cifar10-0123456789abcdef-v1", *others]
+        + [f"image-folder-{place * 16}-{1:024x}-v1" for place in "2345"]
+    )
+
+
+def test_what_is_to_be_said_is_kept(folders):
+    notes = ("zwei Bären fehlen", "…")
+    for _ in range(2):
+        assert cache.load("key", lambda: replace(decoded(), notes=notes)).notes == notes
+    assert cache.load("other", decoded).notes == ()
+
+
+def test_what_does_not_pass_the_last_check_is_not_kept(folders, monkeypatch):
+    def fail():
+        raise DatasetError("it has been changed")
+
+    for _ in range(2):
+        with pytest.raises(DatasetError, match="it has been changed"):
+            cache.load("key", lambda: replace(decoded(), check=fail))
+    assert entries(folders) == []
+    block(folders, monkeypatch, "home that is no folder")
+    with pytest.raises(DatasetError, match="it has been changed"), pytest.warns(DatasetWarning):
+        cache.load("key", lambda: replace(decoded(), check=fail))
+
+
+@pytest.mark.skipif(os.name != "posix", reason="mounts a small file system")
+def test_a_full_disk_costs_the_cache_and_nothing_else(folders):
+    (folders / "cache").mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=8k", "none", folders / "cache"],
+        check=False,
+        capture_output=True,
+    )
+    if mounted.returncode:
+        pytest.skip("this system lets nobody mount a file system")
+    try:
+        with pytest.warns(DatasetWarning, match="No space left"):
+            check(cache.load("key", decoded))
+        assert entries(folders) == []
+    finally:
+        subprocess.run(["umount", folders / "cache"], check=True)
 
 
 def test_folder(monkeypatch, folders):
@@ -114,5 +289,7 @@ def test_folder(monkeypatch, folders):
     monkeypatch.setenv("USERPROFILE", str(folders))
     monkeypatch.setenv("COURSE_CACHE", "~/mine")
     assert cache.folder() == folders / "mine"
+    monkeypatch.setenv("COURSE_CACHE", "./~")
+    assert cache.folder() == Path("~")
     monkeypatch.delenv("COURSE_CACHE")
     assert cache.folder().name == "pixels-and-people"

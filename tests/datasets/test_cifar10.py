@@ -335,6 +335,44 @@ def test_interrupted_download_leaves_nothing(source, server, folders):
     assert nothing_is_left(folders)
 
 
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere a day decides what is abandoned")
+def test_what_a_killed_download_has_fetched_is_removed_by_the_next(source, server, folders, packed):
+    stalled = replace(source, mirrors=(server.url("stalled/good"),), read_timeout=30)
+    process = start(stalled, "cifar10.download(source=source)")
+    keras = folders / "keras"
+    while not list(keras.rglob("tmp*")):
+        assert process.poll() is None
+        time.sleep(0.02)
+    begun = files(keras)
+    others = keras / "datasets/tmp12345678"  # not ours
+    others.write_text("of another program")
+    cifar10.download(source=source)  # while the other one lives
+    archive = keras / "datasets/cifar-10-batches-py-target_archive"
+    assert archive.read_bytes() == packed
+    assert set(begun) < set(files(keras))
+    process.kill()
+    process.communicate(timeout=30)
+    archive.unlink()
+    assert set(begun) < set(files(keras))
+    cifar10.download(source=source)
+    assert sorted(path.name for path in (keras / "datasets").iterdir()) == [
+        archive.name,
+        others.name,
+    ]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="other systems have other homes")
+def test_a_home_that_cannot_be_written_to_or_is_unknown(source, monkeypatch):
+    monkeypatch.delenv("KERAS_HOME")
+    monkeypatch.setenv("HOME", os.devnull)
+    with pytest.raises(DatasetError, match=r"set KERAS_HOME to a folder with room"):
+        cifar10.load(source=source)
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr("pwd.getpwuid", lambda _: {}[0])
+    with pytest.raises(DatasetError, match=r"home folder of ~/\.keras isn't known: set HOME, or K"):
+        cifar10.load(source=source)
+
+
 def test_datasheet_states_what_is_known():
     sheet = cifar10.DATASHEET
     text = " ".join([sheet.source, sheet.consent, sheet.license, *sheet.known_faults])

@@ -1,11 +1,14 @@
 import io
 import os
+import shutil
 import struct
 import tempfile
+import time
+import unicodedata
 import warnings
 import zipfile
 import zlib
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +19,7 @@ from PIL import Image
 
 from course_utils import datasets
 from course_utils.datasets import image_folder
-from course_utils.datasets.base import DatasetError
+from course_utils.datasets.base import DatasetError, DatasetWarning
 
 REAL = Path(__file__).parents[2] / "../shared/data/cifar10-jpeg.zip"
 
@@ -123,6 +126,108 @@ def test_zip_with_one_folder_around_everything(folders):
     check_small(datasets.load(make_zip(folders / "pictures.zip", contents)))
 
 
+def rewrapped(wrap, extra=(), contents=None):
+    """The small data set under other names, and further files."""
+    contents = small() if contents is None else contents
+    return {wrap(name): content for name, content in contents.items()} | dict.fromkeys(extra, b"?")
+
+
+@pytest.mark.parametrize(
+    "contents",
+    [
+        rewrapped(lambda name: name.replace("/", "\\")),
+        rewrapped(lambda name: f"my pictures\\{name}".replace("/", "\\")),
+        rewrapped(lambda name: f"./{name}"),
+        rewrapped(lambda name: f"pics/{name}", ["README.txt"]),
+        rewrapped(
+            lambda name: f"pics/{name}", [".DS_Store", "__MACOSX/pics/._x", "__MACOSX/x/y/z"]
+        ),
+        rewrapped(lambda name: f"a/b/{name}"),
+        rewrapped(lambda name: f"a/b/{name}", ["a/README.txt", "LICENSE", "a/b/labels.csv"]),
+    ],
+    ids=["backslashes", "wrapped", "dots", "README", "Mac", "nested", "nested with files"],
+)
+def test_zips_as_other_programs_make_them(folders, contents):
+    data, said = load_saying(write_members(folders / "pictures.zip", contents))
+    check_small(data)
+    assert said == []
+
+
+def write_members(path, contents):
+    """Write a zip in which each name is stored exactly so."""
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in contents.items():
+            info = zipfile.ZipInfo("x")
+            info.filename = info.orig_filename = name
+            archive.writestr(info, content)
+    return path
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "cp437"])
+def test_names_of_a_zip_that_says_not_how_it_writes_them(folders, encoding):
+    name = "Bär".encode(encoding)
+    contents = rewrapped(
+        lambda name: name.replace("cat", "#" * len(name := "Bär".encode(encoding)))
+    )
+    path = make_zip(folders / "pictures.zip", contents)
+    path.write_bytes(path.read_bytes().replace(b"#" * len(name), name))
+    data = datasets.load(path)
+    assert reds(data) == {"Bär": DARK, "ship": LIGHT}
+
+
+def test_the_two_forms_of_one_name_are_one_class(folders, kind):
+    composed, taken_apart = (unicodedata.normalize(form, "Bär") for form in ("NFC", "NFD"))
+    contents = {}
+    for i, (name, content) in enumerate(small().items()):
+        contents[name.replace("cat", (composed, taken_apart)[i % 2])] = content
+        contents[name.replace("cat", (taken_apart, composed)[i % 2])] = content
+    data, said = load_saying(make(kind, folders, contents))
+    assert reds(data) == {composed: sorted(DARK * 2), "ship": LIGHT}
+    assert said == []
+
+
+def test_of_files_of_one_name_in_a_zip_the_last_is_used_and_that_is_said(folders, settle):
+    path = make_zip(folders / "pictures.zip", small())
+    with zipfile.ZipFile(path, "a") as archive, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        archive.writestr("train/cat/0.png", encoded((99, 99, 99)))
+    settle()
+    for _ in range(2):
+        data, said = load_saying(path)
+        assert reds(data)["cat"] == [*DARK[1:], 99]
+        assert said == ["of files of one name the last is used: 'train/cat/0.png'"]
+
+
+def test_names_that_lead_out_of_a_zip_are_left_out_and_that_is_said(folders):
+    outside = [
+        "../x.png",
+        "/train/cat/y.png",
+        "..\\..\\z.png",
+        "C:\\train\\cat\\w.png",
+        "train/cat/../v",
+    ]
+    path = write_members(folders / "pictures.zip", small() | dict.fromkeys(outside, encoded("red")))
+    data, said = load_saying(path)
+    check_small(data)
+    names = ", ".join(repr(name.replace("\\", "/")) for name in outside)
+    assert said == [f"names that lead out of the zip are left out: {names}"]
+
+
+def test_a_zip_with_a_password_is_named(folders):
+    path = make_zip(folders / "secret.zip", small())
+    content = bytearray(path.read_bytes())
+    for signature, place in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        start = content.rindex(signature)
+        content[start + place] |= 1
+    path.write_bytes(content)
+    with pytest.raises(DatasetError) as caught:
+        datasets.load(path)
+    assert str(caught.value) == (
+        f"{path} is protected by a password, with 'test/cat/2.png' in it: make the zip again "
+        "without one"
+    )
+
+
 def test_files_below_a_class_folder(folders, kind):
     contents = {name.replace("/0.png", "/more/0.png"): c for name, c in small().items()}
     check_small(datasets.load(make(kind, folders, contents)))
@@ -149,9 +254,34 @@ def png(width, height):
 
 
 FAULTS = {
-    "no layout": ({"cat/0.png": encoded("red")}, r"has no images in train/<class>/"),
-    "empty train": (without("train"), r"has no images in train/<class>/"),
-    "empty test": (without("test"), r"has no images in test/<class>/"),
+    "no layout": (
+        {"cat/0.png": encoded("red"), "dog/0.png": encoded("red"), "README": b"?", "a.TXT": b"?"},
+        r"has no images in train/<class>/; it holds 2 folders \('cat', 'dog'\), 1 file without an "
+        r"ending, 1 \.txt file\. Needed are train/<class>/<image file> and test/",
+    ),
+    "empty": ({}, r"has no images in train/<class>/; it holds nothing\."),
+    "empty train": (
+        without("train"), r"has no images in train/<class>/; it holds 1 folder \('test'\)\."
+    ),
+    "empty test": (
+        without("test"), r"has no images in test/<class>/; it holds 1 folder \('train'\)\."
+    ),
+    "val in the place of test": (
+        rewrapped(lambda name: name.replace("test/", "val/")),
+        r"has no images in test/<class>/; it holds 2 folders \('train', 'val'\)\. .*"
+        r"Rename 'val' to 'test' if it is what to test on",
+    ),
+    "no class folders": (
+        rewrapped(lambda name: name.replace("/cat/", "/cat-").replace("/ship/", "/ship-")),
+        r"has no images in train/<class>/; train holds 12 \.png files\.",
+    ),
+    "many folders": (
+        {f"{i}/0.png": b"?" for i in range(10, 30)},
+        r"it holds 20 folders \('10', '11', '12', '13', '14' and 15 more\)",
+    ),
+    "ending that is a command": (
+        {"x/a.txt": b"?", "b.\x1b[31m": b"?"}, r"1 '\.\\x1b\[31m' file"
+    ),
     "class missing in test": (without("test/cat"), r"in 'train/cat' but none in 'test/cat'"),
     "class missing in train": (without("train/cat"), r"in 'test/cat' but none in 'train/cat'"),
     "one class": (without("train/cat", "test/cat"), r"only one class, 'ship'"),
@@ -187,9 +317,11 @@ FAULTS = {
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
 @pytest.mark.parametrize(("contents", "message"), FAULTS.values(), ids=FAULTS.keys())
 def test_faults_are_named(folders, kind, contents, message):
+    (folders / "pictures").mkdir()
     path = make(kind, folders, contents)
-    with pytest.raises(DatasetError, match=message):
+    with pytest.raises(DatasetError, match=message) as caught:
         datasets.load(path)
+    assert str(caught.value).isprintable()
     assert list((folders / "cache").glob("*")) + list((folders / "cache").glob(".*")) == []
 
 
@@ -317,6 +449,161 @@ def test_wrong_image_size(folders, image_size):
         datasets.load(make_folder(folders / "pictures", small()), image_size=image_size)
 
 
+# --- changes
+
+
+@pytest.fixture
+def settle(monkeypatch):
+    """Wait until the times of files tell each change to come, which is soon for this test."""
+    monkeypatch.setattr(image_folder, "SETTLED_SECONDS", 0.02)
+    return lambda: time.sleep(0.05)
+
+
+@pytest.fixture(params=["by status", "by content", "as on Windows"])
+def compared(request, monkeypatch, settle):
+    """Compare files with those in the cache in each of the ways; returns how to wait for it."""
+    if request.param == "by status":
+        return settle
+    if request.param == "as on Windows":
+        monkeypatch.setattr(image_folder, "TELLS_CHANGES", False)
+        return settle
+    return lambda: None
+
+
+def cached(folders):
+    return sorted(path.name for path in (folders / "cache").iterdir())
+
+
+def reds(data):
+    """The red of each class's training images."""
+    return {
+        name: sorted(data.train.images[data.train.labels == label][:, 0, 0, 0].tolist())
+        for label, name in enumerate(data.class_names)
+    }
+
+
+DARK, LIGHT = list(range(10, 16)), list(range(200, 206))
+
+
+def unpacked(folders):
+    """Small pictures that all have the same size and time, as an archive's have."""
+    contents = {
+        name.replace(".png", ".bmp"): encoded(
+            Image.open(io.BytesIO(c)).getpixel((0, 0)), image_format="BMP"
+        )
+        for name, c in small().items()
+    }
+    path = make_folder(folders / "pictures", contents)
+    for file in path.rglob("*.bmp"):
+        os.utime(file, (1.7e9, 1.7e9))
+    return path
+
+
+def test_second_load_reads_no_picture(folders, kind, watch, settle):
+    path = make(kind, folders, small())
+    settle()
+    datasets.load(path)
+    with watch() as events:
+        check_small(datasets.load(path))
+    opened = {str(arguments[0]) for event, arguments in events if event == "open"}
+    assert opened
+    assert not [name for name in opened if name.startswith(str(path))]
+
+
+def test_swapped_class_folders_give_the_new_labels(folders, compared):
+    path = unpacked(folders)
+    compared()
+    assert reds(datasets.load(path)) == {"cat": DARK, "ship": LIGHT}
+    for split in ("train", "test"):
+        (path / split / "cat").rename(path / split / "other")
+        (path / split / "ship").rename(path / split / "cat")
+        (path / split / "other").rename(path / split / "ship")
+    assert reds(datasets.load(path)) == {"cat": LIGHT, "ship": DARK}
+    assert len(cached(folders)) == 1
+
+
+def test_swapped_files_give_the_new_labels(folders, compared):
+    path = unpacked(folders)
+    compared()
+    datasets.load(path)
+    one, other = path / "train/cat/0.bmp", path / "train/ship/0.bmp"
+    one.rename(path / "kept")
+    other.rename(one)
+    (path / "kept").rename(other)
+    assert reds(datasets.load(path)) == {"cat": [*DARK[1:], 200], "ship": [10, *LIGHT[1:]]}
+
+
+@pytest.mark.parametrize("way", ["over it", "in its place"])
+def test_a_corrected_copy_of_the_same_size_and_time_gives_the_new_image(folders, compared, way):
+    path = unpacked(folders)
+    compared()
+    datasets.load(path)
+    picture = path / "train/cat/0.bmp"
+    before = picture.stat()
+    content = encoded((99, 99, 99), image_format="BMP")
+    if way == "over it":
+        picture.write_bytes(content)
+    else:  # as rsync does
+        (path / "copy").write_bytes(content)
+        (path / "copy").rename(picture)
+    os.utime(picture, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert picture.stat().st_size == before.st_size
+    assert reds(datasets.load(path))["cat"] == [*DARK[1:], 99]
+    assert len(cached(folders)) == 1
+
+
+def test_a_corrected_zip_of_the_same_size_and_time_gives_the_new_image(folders, compared):
+    path, other = folders / "pictures.zip", folders / "other.zip"
+    for place, red in ((path, 10), (other, 99)):
+        with zipfile.ZipFile(place, "w") as archive:
+            for name, content in small().items():
+                archive.writestr(name, content)
+            archive.writestr("train/cat/x.bmp", encoded((red,) * 3, image_format="BMP"))
+    compared()
+    before = path.stat()
+    assert reds(datasets.load(path))["cat"] == sorted([*DARK, 10])
+    path.write_bytes(other.read_bytes())
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert path.stat().st_size == before.st_size
+    assert reds(datasets.load(path))["cat"] == sorted([*DARK, 99])
+    assert len(cached(folders)) == 1
+
+
+def test_a_change_that_no_time_tells_is_noticed(folders):
+    """Right after the first load, with all that the system tells as it was then."""
+    path = unpacked(folders)
+    datasets.load(path)
+    picture = path / "train/cat/0.bmp"
+    before = picture.stat()
+    picture.write_bytes(encoded((99, 99, 99), image_format="BMP"))
+    os.utime(picture, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert list((folders / "cache").glob("*/status.txt")) == []
+    assert reds(datasets.load(path))["cat"] == [*DARK[1:], 99]
+
+
+def test_what_only_looks_changed_is_not_decoded_again(folders, compared, kind):
+    path = make(kind, folders, small())
+    compared()
+    check_small(datasets.load(path))
+    (entry,) = (folders / "cache").iterdir()
+    before = (entry / "train_images.npy").stat()
+    for _ in range(3):
+        os.utime(path if kind == "zip" else path / "train/cat/0.png")
+        compared()
+        check_small(datasets.load(path))
+    assert [entry.name] == cached(folders)
+    after = (entry / "train_images.npy").stat()
+    assert (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
+
+
+def test_a_copy_at_another_place_and_another_size_have_entries_of_their_own(folders):
+    path = unpacked(folders)
+    for place in (path, shutil.copytree(path, folders / "copy")):
+        for size in (None, 4):
+            assert reds(datasets.load(place, image_size=size)) == {"cat": DARK, "ship": LIGHT}
+    assert len(cached(folders)) == 4
+
+
 def test_changes_are_noticed(folders, kind):
     first = datasets.load(make(kind, folders, small()))
     contents = small() | {"train/cat/new.png": encoded((9, 9, 9))}
@@ -326,14 +613,152 @@ def test_changes_are_noticed(folders, kind):
     assert third.train.images.shape == (13, 4, 4, 3)
 
 
-def test_second_load_reads_no_picture(folders, kind, watch):
+@pytest.mark.parametrize("change", ["new", "gone", "other"])
+def test_pictures_that_change_while_they_are_read_are_no_data_set(folders, kind, change, watch):
+    """What is decoded would else be kept under the name of what was there before."""
     path = make(kind, folders, small())
-    datasets.load(path)
-    with watch() as events:
-        check_small(datasets.load(path))
-    opened = {str(arguments[0]) for event, arguments in events if event == "open"}
-    assert opened
-    assert not [name for name in opened if name.startswith(str(path))]
+    source = image_folder._open(path)
+    pictures = image_folder._Pictures(source, None)
+    pictures.digest()
+    decoded = pictures.decode()
+    contents = {
+        "new": small() | {"train/cat/new.png": encoded((9, 9, 9))},
+        "gone": without("train/cat/5"),
+        "other": replaced(encoded((9, 9, 9))),
+    }[change]
+    if kind == "folder":
+        shutil.rmtree(path)
+    make(kind, folders, contents)
+    with pytest.raises(DatasetError, match="has been changed while its images were read: load it"):
+        decoded.check()
+    source.close()
+    for file in [path] if kind == "zip" else path.rglob("*"):
+        os.utime(file)  # the same pictures at another time
+    with closing(image_folder._open(path)) as source:
+        pictures = image_folder._Pictures(source, None)
+        pictures.digest()
+        decoded = pictures.decode()
+        for file in [path] if kind == "zip" else path.rglob("*.png"):
+            os.utime(file)
+        decoded.check()
+
+
+# --- what is left out
+
+
+def load_saying(path, **options):
+    """Load; return the data set and what was said, without its path."""
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        data = datasets.load(path, **options)
+    assert all(warning.category is DatasetWarning for warning in said)
+    assert all(warning.filename == __file__ for warning in said)
+    return data, [str(warning.message).removeprefix(f"{path}: ") for warning in said]
+
+
+BESIDE = "not used, being beside train and test"
+LEFT_OUT = {
+    "images directly in train": (
+        {"train/x.png": encoded("red"), "train/y.JPG": b"?", "train/labels.csv": b"?"},
+        ["2 of its images lie directly in train, not in train/<class>, and are left out"],
+    ),
+    "an image directly in test": (
+        {"test/x.webp": encoded("red")},
+        ["1 of its images lie directly in test, not in test/<class>, and are left out"],
+    ),
+    "a folder": ({"val/cat/0.png": encoded("red")}, [f"{BESIDE}: 1 folder ('val')"]),
+    "folders": (
+        {f"{name}/cat/0.png": encoded("red") for name in ("val", "validation", "\x1b[31mred")},
+        [f"{BESIDE}: 3 folders ('\\x1b[31mred', 'val', 'validation')"],
+    ),
+    "images beside": (
+        {"x.png": encoded("red"), "y.gif": b"?", "README.txt": b"?"},
+        ["2 of its images lie beside train and test and are left out"],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("extra", "expected"), LEFT_OUT.values(), ids=LEFT_OUT.keys())
+def test_what_is_left_out_is_said_each_time(folders, kind, extra, expected, settle):
+    path = make(kind, folders, small() | extra)
+    settle()
+    for _ in range(3):
+        data, said = load_saying(path)
+        check_small(data)
+        assert said == expected
+    (folders / "other").mkdir()
+    data, said = load_saying(make(kind, folders / "other", small()))
+    assert said == []
+
+
+def test_what_is_left_out_no_more_is_said_no_more(folders, settle):
+    path = make_folder(folders / "pictures", small())
+    settle()
+    assert load_saying(path)[1] == []
+    (path / "val").mkdir()
+    assert load_saying(path)[1] == [f"{BESIDE}: 1 folder ('val')"]
+    (path / "val").rmdir()
+    assert load_saying(path)[1] == []
+
+
+def test_a_class_folder_without_images_is_said(folders):
+    path = make_folder(folders / "pictures", small())
+    for split in ("train", "test"):
+        (path / split / "frog").mkdir()
+    (path / "train/frog/.DS_Store").write_bytes(b"?")
+    data, said = load_saying(path)
+    check_small(data)
+    assert said == [f"without images, and left out: '{split}/frog'" for split in ("train", "test")]
+
+
+# --- links
+
+
+def test_folders_that_are_links_are_followed(folders):
+    path = make_folder(folders / "pictures", without("train/cat"))
+    elsewhere = make_folder(
+        folders / "elsewhere", {f"a/b/{i}.png": encoded((10 + i,) * 3) for i in range(6)}
+    )
+    (path / "train/cat").mkdir()
+    (path / "train/cat/link").symlink_to(elsewhere / "a")
+    check_small(datasets.load(path))
+    (path / "train/cat/link").unlink()
+    (path / "train/cat").rmdir()
+    (path / "train/cat").symlink_to(elsewhere)
+    check_small(datasets.load(path))
+    (path / "test").rename(folders / "test")
+    (path / "test").symlink_to(folders / "test")
+    check_small(datasets.load(path))
+    (elsewhere / "a/b/0.png").write_bytes(encoded((99, 99, 99)))
+    assert reds(datasets.load(path))["cat"] == [*DARK[1:], 99]
+
+
+def test_links_in_a_circle_end_and_give_each_image_once(folders):
+    path = make_folder(folders / "pictures", small())
+    cat = path / "train/cat"
+    make_folder(cat, {"one/x.png": encoded((9, 9, 9)), "two/y.png": encoded((8, 8, 8))})
+    (cat / "circle").symlink_to(cat)
+    (cat / "again").symlink_to("one")
+    for i in range(10):
+        (cat / "one" / f"to two {i}").symlink_to(cat / "two")
+        (cat / "two" / f"to one {i}").symlink_to(cat / "one")
+    assert reds(datasets.load(path)) == {"cat": [8, 9, *DARK], "ship": LIGHT}
+
+
+def test_a_link_to_itself_is_named(folders):
+    path = make_folder(folders / "pictures", small())
+    (path / "train/cat/itself").symlink_to("itself")
+    with pytest.raises(DatasetError, match=r"pictures can't be read: .*itself"):
+        datasets.load(path)
+
+
+def test_a_link_that_leads_too_far_is_named(folders, monkeypatch):
+    path = make_folder(folders / "pictures", small())
+    make_folder(folders / "far", {f"{i}/{k}.txt": b"" for i in range(4) for k in range(10)})
+    (path / "train/cat/link").symlink_to(folders / "far")
+    monkeypatch.setattr(image_folder, "MAX_FILES", 30)
+    with pytest.raises(DatasetError, match=r"more than 30 files.* 'train/cat/link/[0-9]'"):
+        datasets.load(path)
 
 
 def test_data_are_only_read(folders, kind):
@@ -345,7 +770,10 @@ def test_data_are_only_read(folders, kind):
 
 
 PARTS = st.sampled_from(
-    ["train", "test", "cat", "dog", "..", ".", "", "/", "C:", "\\", "..\\..", "~", "a\x00b", "CON"]
+    [
+        *("train", "test", "cat", "dog", "1.png", "__MACOSX", "..", ".", "", "/", "C:", "CON", "~"),
+        *("\\", "..\\..", "..\\..\\x", "a\x00b", "\x1b[31m", "\u202egnp", "\x85", "e\u0301"),
+    ]
 )
 NAMES = (
     st.lists(PARTS | st.text(max_size=5), min_size=1, max_size=6)
@@ -356,29 +784,94 @@ NAMES = (
 )
 
 
-@settings(max_examples=50, deadline=None)
-@given(names=st.lists(NAMES, max_size=8, unique=True), good=st.booleans())
-@example(names=["../../victim.png", "/tmp/victim.png", "train/../../victim/0.png"], good=True)
-@example(names=["train/cat/train"], good=True)  # no picture: what is cached until then is removed
-def test_names_in_a_zip_lead_nowhere(names, good, watch):
+@settings(max_examples=100, deadline=None)
+@given(
+    names=st.lists(NAMES, max_size=8, unique=True),
+    good=st.booleans(),
+    is_picture=st.booleans(),
+    says_utf8=st.booleans(),
+)
+@example(
+    names=["../../victim.png", "/tmp/victim.png", "train/../../victim/0.png"],
+    good=True,
+    is_picture=False,
+    says_utf8=True,
+)
+@example(  # no picture: what is cached until then is removed
+    names=["train/cat/train"], good=True, is_picture=False, says_utf8=True
+)
+@example(
+    names=["..\\..\\victim.png", "train/\x1b[31m/1.png", "train/cat/\x1b]0;x"],
+    good=True,
+    is_picture=True,
+    says_utf8=False,
+)
+def test_names_in_a_zip_lead_nowhere(names, good, is_picture, says_utf8, watch):
     writing = {"os.mkdir", "os.rename", "os.remove", "os.symlink", "os.link", "shutil.move"}
+    content = encoded("red") if is_picture else b""
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         patch.setenv("COURSE_CACHE", f"{folder}/cache")
         path = Path(folder, "pictures.zip")
-        with warnings.catch_warnings():
+        contents = dict.fromkeys(names, content) | (small() if good else {})
+        with suppress(UnicodeEncodeError), warnings.catch_warnings():  # a lone surrogate
             warnings.simplefilter("ignore")  # zipfile's, of names that occur twice
-            make_zip(path, dict.fromkeys(names, b"") | (small() if good else {}))
-        with watch() as events, suppress(DatasetError):
-            check_names(datasets.load(path))
+            write_members(path, contents)
+            if not says_utf8:
+                path.write_bytes(without_flag(path.read_bytes()))
+        with watch() as events, warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            try:
+                check_names(datasets.load(path))
+            except DatasetError as error:
+                assert str(error).isprintable()
+        assert all(str(one.message).isprintable() for one in said)
         assert {p.name for p in Path(folder).iterdir()} <= {"pictures.zip", "cache"}
     for event, arguments in events:
         if event in writing or (event == "open" and "w" in (arguments[1] or "")):
             assert str(arguments[0]).startswith(f"{folder}/cache"), (event, arguments)
 
 
+def without_flag(content):
+    """The same zip, not saying that its names are in UTF-8."""
+    changed = bytearray(content)
+    for signature, place in ((b"PK\x03\x04", 7), (b"PK\x01\x02", 9)):
+        start = -1
+        while (start := content.find(signature, start + 1)) >= 0:
+            changed[start + place] &= ~8
+    return bytes(changed)
+
+
 def check_names(data):
-    assert set(data.class_names) >= {"cat", "ship"}
     assert ".." not in data.class_names
+    assert all(name.isprintable() and not set(name) & set("/\\") for name in data.class_names)
+
+
+def test_a_name_that_is_a_command_for_the_terminal_is_not_given_to_it(folders):
+    path = make_folder(folders / "\x1b[31mred", small() | {"val/x/0.png": b"?"})
+    with pytest.warns(DatasetWarning) as said:
+        data = datasets.load(path)
+    check_small(data)
+    assert data.name == "�[31mred"
+    assert str(said[0].message).isprintable()
+    assert repr(data).isprintable()
+    with pytest.raises(DatasetError) as caught:
+        datasets.load(make_folder(folders / "\x1b[31mother", {"train/\x1b[31m/x": b"?"}))
+    assert str(caught.value).isprintable()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="other systems have no such names")
+def test_names_that_are_no_text_are_read(folders):
+    path = make_folder(folders / "pictures", small())
+    try:
+        (path / "train/cat/0.png").rename(path / os.fsdecode(b"train/cat/B\xe4r.png"))
+    except OSError:
+        pytest.skip("this file system has no such names")
+    for _ in range(2):
+        check_small(datasets.load(path))
+    (path / "train/cat").rename(path / os.fsdecode(b"train/B\xe4r"))
+    (path / "test/cat").rename(path / os.fsdecode(b"test/B\xe4r"))
+    with pytest.raises(DatasetError, match=r"class folder 'B\\udce4r': rename it"):
+        datasets.load(path)
 
 
 @pytest.mark.skipif(not REAL.exists(), reason="the photographs are not here")

@@ -25,6 +25,29 @@ def test_unknown_name(name):
     assert "train/<class>" in str(e.value)
 
 
+def test_a_folder_called_tilde_is_not_the_home_folder(tmp_path, monkeypatch):
+    home, work = tmp_path / "home", tmp_path / "work"
+    for folder in (home / "x", work / "~/x", work / "~nobody-of-this-name"):
+        folder.mkdir(parents=True)
+    monkeypatch.chdir(work)
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("USERPROFILE", str(home))
+    assert datasets.locate("./~") == work / "~"
+    assert datasets.locate("./~/x") == work / "~/x"
+    assert datasets.locate("~") == home
+    assert datasets.locate("~/x") == home / "x"
+    assert datasets.locate("~nobody-of-this-name") == work / "~nobody-of-this-name"
+    with pytest.raises(DatasetError, match="no data set '~other'"):
+        datasets.locate("~other")
+
+
+@pytest.mark.parametrize("path", ["x" * 5000, "a\0b", "\x1b[31m", "\udce4"])
+def test_what_cannot_be_a_path_is_an_error_with_a_sentence(path):
+    with pytest.raises(DatasetError, match=r"there is no data set|can't be looked for") as caught:
+        datasets.load(path)
+    assert str(caught.value).isprintable()
+
+
 @pytest.mark.parametrize("argument", ["num_train", "num_test"])
 @pytest.mark.parametrize("value", [0, -3, 2.5, "10", True, float("nan")])
 @pytest.mark.parametrize("name", ["pixels10", "cifar10", "nonsense"])

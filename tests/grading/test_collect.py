@@ -92,6 +92,20 @@ def refusals(collected):
 # The forms
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "cp437"])
+def test_names_are_read_as_they_were_meant_where_the_archive_says_not_how(
+    tmp_path, course, encoding
+):
+    name = "Müller".encode(encoding)
+    export = write_zip(
+        tmp_path / "export.zip", [("#" * len(name) + "/a.ipynb", "x"), ("bob/a.ipynb", "x")]
+    )
+    export.write_bytes(export.read_bytes().replace(b"#" * len(name), name))
+    collected = collect(export, course, assignment=ASSIGNMENT)
+    assert statuses(collected) == {"Müller": "new", "bob": "new"}
+    assert set(submitted(course)) == {f"{who}/{ASSIGNMENT}/a.ipynb" for who in ("Müller", "bob")}
+
+
 def test_canvas_names_students_by_their_user_id(collect_files, course):
     collected = collect_files(
         ("mullerjane_12345_67890_03_training.ipynb", "jane"),
