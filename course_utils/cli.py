@@ -374,7 +374,7 @@ def bench(  # noqa: PLR0917, a command's options
     ] = None,
     seeds: Annotated[
         int | None,
-        typer.Option(min=2, help="[b]ablation[/]: how often each step is trained; 3 by default."),
+        typer.Option(min=3, help="[b]ablation[/]: how often each step is trained; 3 by default."),
     ] = None,
     title: Annotated[
         str | None,

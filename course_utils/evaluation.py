@@ -1,9 +1,9 @@
 """How good a network is, for whom, and how sure we can be of it.
 
 Every rate comes with a 95 % interval: Wilson's for a proportion, Newcombe's for a difference
-between two proportions, Student's t over seeds for anything that depends on training. The first two
-cover only the luck of drawing the test images; only repeating the training with other seeds covers
-the luck of training.
+between two proportions, Student's t over seeds, on the scale of logits, for anything that depends
+on training. The first two cover only the luck of drawing the test images; only repeating the
+training with other seeds covers the luck of training.
 """
 
 from collections.abc import Sequence
@@ -16,9 +16,9 @@ import numpy as np
 import pandas as pd
 from fairlearn.metrics import MetricFrame, count
 from numpy.typing import ArrayLike, NDArray
+from scipy import special, stats
 from sklearn.metrics import accuracy_score, confusion_matrix
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
-from statsmodels.stats.weightstats import DescrStatsW
 
 from course_utils.datasets.base import ImageDataset
 
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     import keras
 
 CALIBRATION_BINS = 10
+MIN_SEEDS = 3  # for an interval: two say next to nothing of how far a third would lie from them
+SHARE, DIFFERENCE = (0.0, 1.0), (-1.0, 1.0)  # the bounds of a share, and of a difference
+_EQUAL = 1e-12  # rounding
 
 
 @dataclass(frozen=True)
@@ -95,37 +98,68 @@ def newcombe(successes1: int, trials1: int, successes2: int, trials2: int) -> Es
     return _estimate(successes1 / trials1 - successes2 / trials2, low, high)
 
 
-def over_seeds(values: ArrayLike) -> Estimate:
-    """The mean of one result per seed, with Student's 95 % t interval.
+def over_seeds(values: ArrayLike, *, bounds: tuple[float, float] = SHARE) -> Estimate:
+    """The mean of one result per seed, with a 95 % t interval that stays within its bounds.
+
+    Student's interval is computed for the logit of the mean, log(mean / (1 − mean)) for a share,
+    whose standard error is the mean's divided by mean × (1 − mean), and carried back.
+
+    Results that are all equal say nothing of how far others would lie from them. The interval is
+    then Wilson's for as many trials as there are seeds, which is as wide as a share can vary.
 
     Args:
         values: (number of seeds,), the same result of a training repeated with other seeds.
+        bounds: the least and the greatest value that it can have: :data:`SHARE` for an accuracy,
+            :data:`DIFFERENCE` for a difference between two shares, such as a gap.
 
     Raises:
-        ValueError: for fewer than two seeds, or a value that is not a finite number.
+        ValueError: for fewer than three seeds, or a value out of bounds.
+
+    Source: of the standard error, the delta method (Agresti 2013, Categorical Data Analysis, third
+    edition, section 16.1).
     """
     results = np.asarray(values, dtype=float)
-    if results.ndim != 1 or len(results) < 2:
+    if results.ndim != 1 or len(results) < MIN_SEEDS:
         raise ValueError(
-            f"an interval over seeds needs at least two seeds, got values of shape "
+            f"an interval over seeds needs at least {MIN_SEEDS} seeds, got values of shape "
             f"{results.shape}; train with more seeds"
         )
-    if not np.isfinite(results).all():
-        raise ValueError(f"every value over seeds must be a finite number, got {results.tolist()}")
-    statistics = DescrStatsW(results)
-    low, high = statistics.tconfint_mean()
-    return _estimate(float(statistics.mean), low, high)
+    least, greatest = bounds
+    outside = results[~((results >= least) & (results <= greatest))]
+    if len(outside):
+        raise ValueError(
+            f"every value over seeds lies between {least:g} and {greatest:g}, but there is "
+            f"{outside[0]:g}; differences need bounds=DIFFERENCE"
+        )
+    low, high = _interval_of_mean((results - least) / (greatest - least))
+    low, high = (least + end * (greatest - least) for end in (low, high))
+    return _estimate(float(results.mean()), low, high)
 
 
-def paired_difference(first: ArrayLike, second: ArrayLike) -> Estimate:
-    """First minus second, seed by seed, as a mean over seeds with its t interval.
+def _interval_of_mean(shares: NDArray[np.float64]) -> tuple[float, float]:
+    mean, number = shares.mean(), len(shares)
+    if np.ptp(shares) < _EQUAL:
+        low, high = proportion_confint(min(max(mean, 0), 1) * number, number, method="wilson")
+        return float(low), float(high)
+    error = shares.std(ddof=1) / np.sqrt(number) / (mean * (1 - mean))
+    half = stats.t.ppf(0.975, number - 1) * error
+    low, high = special.expit(special.logit(mean) + np.array([-half, half]))
+    return float(low), float(high)
+
+
+def paired_difference(
+    first: ArrayLike, second: ArrayLike, *, bounds: tuple[float, float] = SHARE
+) -> Estimate:
+    """First minus second, seed by seed, as a mean over seeds with its interval.
 
     Args:
         first: (number of seeds,), results under one condition.
         second: (number of seeds,), results under the other, with the same seeds in the same order.
+        bounds: of the results, not of their differences; as in :func:`over_seeds`.
 
     Raises:
-        ValueError: if the lengths differ, or there are fewer than two seeds.
+        ValueError: if the lengths differ, there are fewer than three seeds, or a value is out of
+            bounds.
     """
     a, b = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
     if a.shape != b.shape:
@@ -133,23 +167,27 @@ def paired_difference(first: ArrayLike, second: ArrayLike) -> Estimate:
             f"a paired difference needs both conditions run with the same seeds, "
             f"got {a.shape} and {b.shape} values"
         )
-    return over_seeds(a - b)
+    width = bounds[1] - bounds[0]
+    return over_seeds(a - b, bounds=(-width, width))
 
 
-def summarise_seeds(table: pd.DataFrame, *, by: str, column: str) -> pd.DataFrame:
+def summarise_seeds(
+    table: pd.DataFrame, *, by: str, column: str, bounds: tuple[float, float] = SHARE
+) -> pd.DataFrame:
     """Mean and interval over seeds of each condition of an experiment.
 
     Args:
         table: one row per condition and seed.
         by: the column that names the condition.
         column: the column of results.
+        bounds: of the results, as in :func:`over_seeds`.
 
     Returns:
         One row per condition, in order of appearance: ``by``, ``value``, ``low`` and ``high``.
     """
     rows = []
     for condition, part in table.groupby(by, sort=False):
-        estimate = over_seeds(part[column])
+        estimate = over_seeds(part[column], bounds=bounds)
         rows.append({by: condition, **asdict(estimate)})
     return pd.DataFrame(rows)
 
@@ -208,15 +246,17 @@ class Evaluation:
     def group_gap(self) -> Estimate | None:
         """Accuracy in the best group minus the worst, with Newcombe's interval.
 
-        None when there are not two groups to compare. The gap is never negative, since the groups
-        are ranked by the same images that measure it: read it together with its interval.
+        None when there are not two groups to compare. The gap, and so its interval, is never
+        negative, since the groups are ranked by the same images that measure it: an interval that
+        begins at 0 shows no gap.
         """
         if self.by_group is None or len(self.by_group) < 2:
             return None
         ranked = self.by_group.sort_values("accuracy", ascending=False)
         counts = ranked["count"].to_numpy()
         correct = _num_correct(ranked)
-        return newcombe(correct[0], counts[0], correct[-1], counts[-1])
+        gap = newcombe(correct[0], counts[0], correct[-1], counts[-1])
+        return Estimate(gap.value, max(gap.low, 0.0), gap.high)
 
     def most_confused(self, num_pairs: int = 5) -> pd.DataFrame:
         """The most frequent mistakes.

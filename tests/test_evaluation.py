@@ -4,12 +4,13 @@ from html.parser import HTMLParser
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
 from course_utils.datasets.base import Datasheet, ImageDataset, ImageSplit
 from course_utils.evaluation import (
+    DIFFERENCE,
     Estimate,
     evaluate,
     evaluate_predictions,
@@ -92,32 +93,82 @@ def test_impossible_counts_are_refused(arguments):
         newcombe(1, 2, *arguments)
 
 
-@settings(deadline=None)
-@given(st.lists(st.floats(-1, 1), min_size=2, max_size=20))
-def test_over_seeds_is_students_interval(values):
+SHARES = st.lists(st.floats(0, 1), min_size=3, max_size=20)
+
+
+@given(SHARES)
+@example([1.0, 1.0, 1.0])
+@example([0.0, 0.0, 0.0])
+@example([1.0, 1.0, 1 - 1e-16])
+@example([0.0, 1.0, 1.0])
+def test_an_interval_over_seeds_is_one_of_a_share(values):
     estimate = over_seeds(values)
-    error = stats.sem(values)
-    half = stats.t.ppf(0.975, len(values) - 1) * error
     assert estimate.value == pytest.approx(np.mean(values), abs=1e-9)
-    assert estimate.high - estimate.value == pytest.approx(half, abs=1e-9)
-    assert estimate.value - estimate.low == pytest.approx(half, abs=1e-9)
+    assert 0 <= estimate.low <= estimate.value <= estimate.high <= 1
+    assert estimate.low < estimate.high
+    mirrored = over_seeds([1 - value for value in values])
+    assert (mirrored.low, mirrored.high) == pytest.approx((1 - estimate.high, 1 - estimate.low))
+    halved = over_seeds([2 * value - 1 for value in values], bounds=DIFFERENCE)
+    assert (halved.low, halved.high) == pytest.approx(
+        (2 * estimate.low - 1, 2 * estimate.high - 1), abs=1e-6
+    )
 
 
-def test_over_seeds_needs_two_finite_values():
-    with pytest.raises(ValueError, match="at least two seeds"):
-        over_seeds([0.5])
-    with pytest.raises(ValueError, match="finite"):
-        over_seeds([0.5, float("nan")])
+def test_in_the_middle_the_interval_over_seeds_is_students():
+    values = np.array([0.501, 0.499, 0.502, 0.498])
+    half = stats.t.ppf(0.975, 3) * stats.sem(values)
+    estimate = over_seeds(values)
+    assert (estimate.low, estimate.high) == pytest.approx((0.5 - half, 0.5 + half), rel=1e-5)
+
+
+@pytest.mark.parametrize("mean", [0.5, 0.9, 0.97])
+@pytest.mark.parametrize("number", [3, 5])
+def test_the_interval_over_seeds_covers_the_mean_about_as_often_as_it_says(mean, number):
+    """Of shares that scatter as accuracies of a small network do, by about 0.4 / √100."""
+    generator = np.random.default_rng(0)
+    drawn = generator.binomial(100, mean, (2000, number)) / 100
+    intervals = [over_seeds(values) for values in drawn]
+    covered = np.mean([one.low <= mean <= one.high for one in intervals])
+    assert 0.93 < covered < 0.99
+
+
+@pytest.mark.parametrize("share", [0.0, 0.9, 1.0])
+def test_equal_results_do_not_make_an_interval_of_nothing(share):
+    estimate = over_seeds([share] * 3)
+    assert estimate.high - estimate.low > 0.3
+
+
+def test_over_seeds_needs_three_shares():
+    with pytest.raises(ValueError, match="at least 3 seeds"):
+        over_seeds([0.5, 0.6])
+    for value in (float("nan"), 1.5, -0.1):
+        with pytest.raises(ValueError, match=f"between 0 and 1, but there is {value}"):
+            over_seeds([0.5, 0.6, value])
+    with pytest.raises(ValueError, match=r"between -1 and 1, but there is -1\.1"):
+        over_seeds([0.5, 0.6, -1.1], bounds=DIFFERENCE)
 
 
 def test_a_paired_difference_sees_what_an_unpaired_one_would_miss():
     first, second = np.array([0.60, 0.70, 0.80]), np.array([0.55, 0.66, 0.74])
     estimate = paired_difference(first, second)
-    assert estimate == over_seeds([0.60 - 0.55, 0.70 - 0.66, 0.80 - 0.74])
+    assert estimate == over_seeds([0.60 - 0.55, 0.70 - 0.66, 0.80 - 0.74], bounds=DIFFERENCE)
     assert estimate.low > 0
     assert paired_difference(second, first).high == pytest.approx(-estimate.low)
+    gaps = paired_difference([0.9, 0.8, 0.9], [-0.9, -0.8, -0.7], bounds=DIFFERENCE)
+    assert -2 <= gaps.low < gaps.value < gaps.high <= 2
     with pytest.raises(ValueError, match="same seeds"):
         paired_difference([0.1, 0.2], [0.1, 0.2, 0.3])
+
+
+def test_a_gap_of_a_group_of_one_picture_is_a_share():
+    evaluation = evaluate_predictions(
+        [0, 0, 1],
+        [[0.9, 0.1], [0.8, 0.2], [0.7, 0.3]],
+        class_names=("cat", "dog"),
+        groups=pd.Series(["A", "A", "B"], name="palette"),
+    )
+    gap = evaluation.group_gap
+    assert (gap.value, gap.low, gap.high) == (1, 0, 1)
 
 
 def test_an_estimate_reads_as_a_sentence_does():
@@ -144,7 +195,8 @@ def test_accuracy_overall_by_class_and_by_group(evaluation):
     low, high = evaluation.by_group.loc["B", ["low", "high"]]
     assert Estimate(0.5, low, high) == wilson(2, 4)
     assert (evaluation.worst_class, evaluation.worst_group) == ("cat", "B")
-    assert evaluation.group_gap == newcombe(3, 4, 2, 4)
+    expected = newcombe(3, 4, 2, 4)
+    assert evaluation.group_gap == Estimate(expected.value, 0, expected.high)
 
 
 def test_confusion_and_the_most_confused(evaluation):
@@ -350,10 +402,14 @@ def test_evaluate_needs_test_images_and_fitting_classes(model, data):
 
 def test_seeds_are_summarised_by_condition_in_order_of_appearance():
     table = pd.DataFrame(
-        {"pooling": ["max", "blur"] * 2, "seed": [0, 0, 1, 1], "share": [0.5, 0.9, 0.7, 0.8]}
+        {
+            "pooling": ["max", "blur"] * 3,
+            "seed": [0, 0, 1, 1, 2, 2],
+            "share": [0.5, 0.9, 0.7, 0.8, 0.6, 0.85],
+        }
     )
     summary = summarise_seeds(table, by="pooling", column="share")
     assert list(summary.pooling) == ["max", "blur"]
     assert summary.value.to_list() == pytest.approx([0.6, 0.85])
-    expected = over_seeds([0.9, 0.8])
+    expected = over_seeds([0.9, 0.8, 0.85])
     assert (summary.low[1], summary.high[1]) == (expected.low, expected.high)

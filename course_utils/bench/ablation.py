@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 from rich.table import Column, Table
 
-from course_utils.evaluation import Estimate, percentage
+from course_utils.evaluation import MIN_SEEDS, Estimate, percentage
 
 
 def measure(
@@ -26,7 +26,7 @@ def measure(
 
     Args:
         dataset: as in :func:`course_utils.datasets.load`, like the next two.
-        num_seeds: how often each step is trained, at least 2.
+        num_seeds: how often each step is trained, at least 3.
         num_train: pictures to train on, of which the recipes hold some back; all by default.
         num_test: pictures to test on; all by default.
         epochs: passes over the training pictures; the quick recipe's unless given.
@@ -39,9 +39,9 @@ def measure(
     from course_utils import datasets
     from course_utils.labs import ablation
 
-    if num_seeds < 2:
+    if num_seeds < MIN_SEEDS:
         raise ablation.AblationError(
-            f"num_seeds is {num_seeds}; an interval over seeds takes at least 2"
+            f"num_seeds is {num_seeds}; an interval over seeds takes at least {MIN_SEEDS}"
         )
     data = datasets.load(dataset, num_train=num_train, num_test=num_test)
     seeds = range(num_seeds)

@@ -9,7 +9,7 @@ import pandas as pd
 
 from course_utils.bench.measurements import Measurement
 from course_utils.bench.training import SAMPLE_PICTURES, WHOLE_PICTURES, Race, Result
-from course_utils.evaluation import Estimate, over_seeds, percentage, wilson
+from course_utils.evaluation import MIN_SEEDS, Estimate, over_seeds, percentage, wilson
 from course_utils.files import write_own
 
 if TYPE_CHECKING:
@@ -22,12 +22,12 @@ _BASELINES = ("original", "classic")
 def accuracy(results: Sequence[Result]) -> Estimate:
     """The mean test accuracy of a contestant's trainings.
 
-    Its interval covers the luck of training where there are several seeds; for a single one, only
+    Its interval covers the luck of training where there are three seeds or more; for fewer, only
     the luck of drawing the test pictures.
     """
-    if len(results) > 1:
+    if len(results) >= MIN_SEEDS:
         return over_seeds([one.accuracy for one in results])
-    return wilson(results[0].num_correct, results[0].num_test)
+    return wilson(round(mean(one.num_correct for one in results)), results[0].num_test)
 
 
 def table(race: Race) -> pd.DataFrame:
@@ -122,7 +122,7 @@ def notes(race: Race) -> list[str]:
         *lines,
         "Times, ratios and rates are of means over the trainings; a time runs from the untrained "
         "network to the trained one. Intervals are 95 %: over seeds, or over test images where a "
-        "contestant ran once. Peak memory is the largest of the whole process.",
+        "contestant ran once or twice. Peak memory is the largest of the whole process.",
     ]
 
 

@@ -211,7 +211,7 @@ def run(
     """
     seeds = list(dict.fromkeys(seeds))
     if not seeds:
-        raise AblationError("seeds is empty; name at least one, and two or more for an interval")
+        raise AblationError("seeds is empty; name at least one, and three or more for an interval")
     chosen = _choose(steps(epochs=epochs), only)
     content = _heading(data, chosen, seeds, title)
     content["trainings"] = _kept(path, content) if path else []
@@ -314,7 +314,7 @@ def summarise(table: pd.DataFrame) -> pd.DataFrame:
     """What each step buys.
 
     Args:
-        table: from :func:`run`, with at least two seeds.
+        table: from :func:`run`, with at least three seeds.
 
     Returns:
         One row per step: ``step``, ``accuracy``, ``low`` and ``high`` (mean over seeds with its
@@ -325,7 +325,7 @@ def summarise(table: pd.DataFrame) -> pd.DataFrame:
 
     Raises:
         AblationError: when a step lacks a seed that another has.
-        ValueError: for fewer than two seeds.
+        ValueError: for fewer than three seeds.
     """
     accuracy = table.pivot_table("accuracy", index="seed", columns="step", sort=False)
     for name, values in accuracy.items():

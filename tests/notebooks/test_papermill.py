@@ -13,7 +13,7 @@ from course_utils.execution.records import collect
 
 ROOT = Path(__file__).parents[2]
 LESSONS = sorted(ROOT.glob("notebooks/*.ipynb"))
-QUICK = {"num_train": 400, "num_test": 200, "epochs": 1, "num_seeds": 2}
+QUICK = {"num_train": 400, "num_test": 200, "epochs": 1, "num_seeds": 3}
 
 each_lesson = pytest.mark.parametrize("lesson", LESSONS, ids=lambda path: path.stem)
 
