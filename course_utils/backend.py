@@ -2,20 +2,22 @@
 
 ``import course_utils`` calls :func:`configure`, so every notebook, command and test gets the same
 settings. Only environment variables are touched: nothing heavy is imported here. The settings of
-the memory are made when TensorFlow is imported.
+the memory and of Keras are made when TensorFlow is imported.
 """
 
 import ctypes
 import logging
 import os
 import platform
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+BACKEND = "tensorflow"
 SETTINGS = {
     # Keras runs on TensorFlow in this course.
-    "KERAS_BACKEND": "tensorflow",
+    "KERAS_BACKEND": BACKEND,
     # TensorFlow uses its fast oneDNN convolutions only on CPUs with AVX512-VNNI or AMX unless told
     # to. Elsewhere turning them on cuts the CPU time of the classic network by about a fifth.
     "TF_ENABLE_ONEDNN_OPTS": "1",
@@ -24,10 +26,39 @@ SETTINGS = {
 }
 
 
+class BackendError(Exception):
+    """Keras has been set up in a way that the course can't use; the message says what to do."""
+
+
+asked_backend = os.environ.get("KERAS_BACKEND", BACKEND)  # by the environment, before configure()
+
+
 def configure() -> None:
-    """Set each of :data:`SETTINGS` unless the environment already does."""
+    """Set each of :data:`SETTINGS` unless the environment already does; Keras's backend anyway."""
     for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
+    os.environ["KERAS_BACKEND"] = BACKEND
+
+
+def configure_keras() -> None:
+    """Give an imported Keras the number format and layout of images that the course needs.
+
+    A file ``keras.json`` in the user's folder may have set others.
+
+    Raises:
+        BackendError: Keras was imported before the course, with another backend.
+    """
+    keras = sys.modules.get("keras")
+    if keras is None:
+        return
+    if (found := keras.config.backend()) != BACKEND:
+        raise BackendError(
+            f"Keras has been imported with the backend {found}, and the course needs {BACKEND}: "
+            "restart the kernel, and import course_utils before keras"
+        )
+    keras.config.set_floatx("float32")
+    keras.config.set_image_data_format("channels_last")
+    keras.config.set_epsilon(1e-7)
 
 
 # glibc's parameters of mallopt, from its malloc.h: the size from which on a block is mapped on its
@@ -74,5 +105,6 @@ def quiet_startup() -> Iterator[None]:
         finally:
             os.dup2(stderr, 2)
             os.close(stderr)
+    configure_keras()
     # It also warns of slow re-tracing whenever a few networks are trained in a row, as labs do.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)

@@ -1,5 +1,6 @@
 """The ``course`` command. Each subcommand parses its options and leaves the work to a module."""
 
+import errno
 import os
 import signal
 import sys
@@ -14,21 +15,41 @@ from rich.table import Column, Table
 from rich.text import Text
 from typer.core import TyperCommand, TyperGroup
 
-from course_utils.console import PLAIN, console, error_console, examples
+from course_utils.console import PLAIN, console, error_console, examples, print_anything
 from course_utils.grading.commands import add_commands
 
 
 class _Group(TyperGroup):
-    """Shows the package's own errors, which are written for its user, as one line."""
+    """Shows errors of the package, which are written for its user, and of files as one line."""
+
+    def main(self, *args: Any, **options: Any) -> Any:
+        print_anything()
+        return super().main(*args, **options)
 
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
+        except BrokenPipeError:  # of `course … | head`
+            raise
+        except OSError as error:
+            place = f"{error.filename}: " if error.filename else ""
+            error_console.print(f"Error: {place}{_explain(error)}", **PLAIN)
+            raise typer.Exit(2) from None
         except Exception as error:
             if not type(error).__module__.startswith("course_utils."):
                 raise
             error_console.print(f"Error: {error}", **PLAIN)
             raise typer.Exit(2) from None
+
+
+def _explain(error: OSError) -> str:
+    advice = {
+        errno.ENOSPC: "no space left on the disk; make room and call again",
+        errno.EDQUOT: "your share of the disk is used up; make room and call again",
+        errno.EACCES: "no permission for that; choose another place or change its permissions",
+        errno.EROFS: "nothing can be written there; choose another place",
+    }
+    return advice.get(error.errno or 0, error.strerror or str(error))
 
 
 class _RunCommand(TyperCommand):

@@ -1,5 +1,6 @@
 """The environment in which the course runs, and whether it has what the course needs."""
 
+import json
 import os
 import platform
 import re
@@ -55,6 +56,7 @@ def inspect() -> Iterator[Finding]:
     yield check_cores()
     yield check_memory()
     yield check_allocator()
+    yield check_keras()
     yield from check_folders()
     yield check_photographs()
     yield check_jupyter()
@@ -104,7 +106,9 @@ def _tested_versions() -> dict[str, str]:
     path = Path(course_utils.__file__).parent.parent / "constraints.txt"
     if not path.exists():
         return {}
-    pinned = re.findall(r"^([\w.-]+)==([^\s;]+)\s*$", path.read_text(), re.MULTILINE)
+    pinned = re.findall(
+        r"^([\w.-]+)==([^\s;]+)\s*$", path.read_text(encoding="utf-8"), re.MULTILINE
+    )
     return dict(pinned)
 
 
@@ -195,8 +199,13 @@ def check_folders() -> Iterator[Finding]:
     """Find out whether the folders that the course writes to can be written to and have room."""
     from course_utils.datasets import cache
 
-    keras_home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
-    for subject, folder in (("Keras's folder", keras_home), ("The course's cache", cache.folder())):
+    try:
+        folders = {"Keras's folder": _keras_home(), "The course's cache": cache.folder()}
+    except (OSError, RuntimeError) as error:
+        advice = "Set HOME, or KERAS_HOME and COURSE_CACHE, to a folder of yours."
+        yield Finding("Folders", "note", str(error), advice)
+        return
+    for subject, folder in folders.items():
         existing = next(place for place in (folder, *folder.absolute().parents) if place.exists())
         free = shutil.disk_usage(existing).free
         found = f"{folder}, {free / _GIGABYTE:.1f} GB are free"
@@ -207,6 +216,35 @@ def check_folders() -> Iterator[Finding]:
             yield Finding(subject, "note", found, "CIFAR-10 needs 0.6 GB while it is unpacked.")
         else:
             yield Finding(subject, "OK", found)
+
+
+def check_keras() -> Finding:
+    """Find out whether Keras has been set up for something else than the course needs."""
+    asked = backend.asked_backend
+    found = [f"KERAS_BACKEND is {asked}"] if asked != backend.BACKEND else []
+    path = _keras_home() / "keras.json"
+    expected = {
+        "backend": backend.BACKEND,
+        "floatx": "float32",
+        "image_data_format": "channels_last",
+    }
+    try:
+        settings = json.loads(path.read_text(encoding="utf-8"))
+        found += [
+            f"{path} says {name} {settings[name]!r}"
+            for name, value in expected.items()
+            if settings.get(name, value) != value
+        ]
+    except (OSError, ValueError, AttributeError):
+        pass  # there is none, or none that Keras could read
+    if not found:
+        return Finding("Keras's settings", "OK", ", ".join(expected.values()))
+    advice = f"Nothing: the course takes {', '.join(expected.values())} all the same."
+    return Finding("Keras's settings", "note", "; ".join(found), advice)
+
+
+def _keras_home() -> Path:
+    return Path(os.environ.get("KERAS_HOME") or Path("~/.keras").expanduser())
 
 
 def check_photographs() -> Finding:

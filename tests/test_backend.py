@@ -1,3 +1,4 @@
+import json
 import os
 import platform
 import subprocess
@@ -30,6 +31,39 @@ def test_importing_the_package_puts_the_settings_in_place(name, value):
 def test_a_choice_that_was_made_before_stands():
     shown = python(SHOW.format(name="TF_ENABLE_ONEDNN_OPTS"), TF_ENABLE_ONEDNN_OPTS="0")
     assert shown.stdout.strip() == "0"
+
+
+def test_another_backend_of_keras_is_not_taken():
+    code = (
+        "import course_utils; from course_utils import models; print(models.keras.config.backend())"
+    )
+    assert python(code, KERAS_BACKEND="jax").stdout.strip() == "tensorflow"
+
+
+def test_keras_with_another_backend_before_the_course_is_refused():
+    code = (
+        "import keras\n"
+        "keras.config.backend = lambda: 'jax'  # which isn't installed here\n"
+        "try:\n"
+        "    from course_utils import models\n"
+        "except Exception as error:\n"
+        "    print(type(error).__name__, error)\n"
+    )
+    said = python(code).stdout
+    assert said.startswith("BackendError Keras has been imported with the backend jax")
+    assert "restart the kernel" in said
+
+
+def test_other_numbers_and_layouts_of_keras_are_set_right(tmp_path):
+    settings = {"floatx": "float16", "image_data_format": "channels_first", "backend": "jax"}
+    (tmp_path / "keras.json").write_text(json.dumps(settings))
+    code = (
+        "from course_utils import models\n"
+        "model = models.build('classic', width=0.1)\n"
+        "print(model.compute_dtype, model.layers[1].data_format, model.layers[1].compute_dtype)\n"
+    )
+    shown = python(code, KERAS_HOME=str(tmp_path)).stdout
+    assert shown.split() == ["float32", "channels_last", "float32"]
 
 
 def test_importing_the_package_imports_nothing_heavy():

@@ -1,5 +1,6 @@
 """The `course` command, as it is typed."""
 
+import errno
 import json
 import os
 import pty
@@ -187,6 +188,23 @@ def test_lab_is_not_opened_in_the_folder_of_a_run(course, make_lesson, tmp_path)
         assert result.exit_code == 2
         assert message in result.output
     assert all_files(tmp_path) == before
+
+
+def test_what_the_system_refuses_is_one_line(course, make_lesson, monkeypatch):
+    make_lesson("01_first", "n = 3")
+    for number, words in (
+        (errno.ENOSPC, "no space left on the disk"),
+        (errno.EACCES, "no permission"),
+        (errno.EIO, "Input/output error"),
+    ):
+
+        def refuse(*_, number=number, **__):
+            raise OSError(number, os.strerror(number), "some/file")
+
+        monkeypatch.setattr("course_utils.exercises.working_copy.make_folder", refuse)
+        result = course("lab", "--prepare-only")
+        assert result.exit_code == 2
+        assert f"Error: some/file: {words}" in result.output
 
 
 @pytest.mark.parametrize("command", [["run", "--output"], ["lab", "--prepare-only", "--folder"]])

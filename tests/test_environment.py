@@ -1,6 +1,7 @@
 """The report about the environment says what is there and what to do."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -63,3 +64,35 @@ def test_a_missing_sandbox_is_noted_with_what_to_do(monkeypatch, tmp_path):
     finding = environment.check_sandbox()
     assert finding.status == "note"
     assert "bubblewrap" in finding.advice
+
+
+@pytest.mark.parametrize(
+    ("content", "asked", "found"),
+    [
+        ('{"floatx": "float16"}', "tensorflow", "floatx 'float16'"),
+        ('{"image_data_format": "channels_first"}', "jax", "KERAS_BACKEND is jax; "),
+        ('{"floatx": "float32"}', "tensorflow", ""),
+        ("[", "tensorflow", ""),
+        ("3", "tensorflow", ""),
+    ],
+)
+def test_settings_of_keras_that_the_course_overrules_are_noted(
+    tmp_path, monkeypatch, content, asked, found
+):
+    (tmp_path / "keras.json").write_text(content)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    monkeypatch.setattr("course_utils.backend.asked_backend", asked)
+    finding = environment.check_keras()
+    assert finding.status == ("note" if found else "OK")
+    assert found in finding.found
+
+
+def test_without_a_home_the_folders_are_noted(monkeypatch):
+    def no_home(path):
+        raise RuntimeError("Could not determine home directory.")
+
+    for name in ("KERAS_HOME", "COURSE_CACHE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(Path, "expanduser", no_home)
+    (finding,) = environment.check_folders()
+    assert (finding.status, "home" in finding.found) == ("note", True)
