@@ -1,4 +1,5 @@
 import warnings
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -398,6 +399,20 @@ def test_evaluate_needs_test_images_and_fitting_classes(model, data):
     )
     with pytest.raises(ValueError, match=r"\(20, 4\).*got \(20, 3\)"):
         evaluate(model, four)
+
+
+def test_evaluate_refuses_pictures_that_are_scaled_already(model, data):
+    scaled = replace(data, test=replace(data.test, images=data.test.images / 255))
+    with pytest.raises(ValueError, match=r"the images are float64; .* pass uint8"):
+        evaluate(model, scaled)
+
+
+def test_evaluate_refuses_classes_that_the_network_does_not_know(model, data, monkeypatch):
+    monkeypatch.setattr(model, "class_names", CLASS_NAMES, raising=False)
+    assert evaluate(model, data).class_names == CLASS_NAMES
+    for names in (("bus", "car", "van"), CLASS_NAMES[::-1]):
+        with pytest.raises(ValueError, match=f"{', '.join(CLASS_NAMES)} .* {', '.join(names)}"):
+            evaluate(model, replace(data, class_names=names))
 
 
 def test_seeds_are_summarised_by_condition_in_order_of_appearance():

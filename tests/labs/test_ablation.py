@@ -1,7 +1,7 @@
 """The way from classic to quick: one change at a time, and nothing that was measured is lost."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -146,6 +146,17 @@ def test_a_file_of_another_ablation_is_left_alone(finished, data, tmp_path, opti
     asked = {"epochs": 1, "only": SOME, "title": "toys"} | options
     with pytest.raises(ablation.AblationError, match=message):
         ablation.run(data, seeds=[1], path=path, **asked)
+    assert path.read_text(encoding="utf-8") == finished[1]
+
+
+def test_a_file_of_other_pictures_of_the_same_name_is_left_alone(finished, data, tmp_path):
+    path = tmp_path / "result.json"
+    path.write_text(finished[1], encoding="utf-8")
+    images = data.train.images.copy()
+    images[0] = 255 - images[0]
+    other = replace(data, train=replace(data.train, images=images))
+    with pytest.raises(ablation.AblationError, match="its pictures are others"):
+        ablation.run(other, seeds=[1], epochs=1, only=SOME, path=path, title="toys")
     assert path.read_text(encoding="utf-8") == finished[1]
 
 
