@@ -142,31 +142,23 @@ class Checkpoint:
     ) -> None:
         self._folder = folder
         self._model = model
-        self._identity = self._as_it_began(identity)
+        self._identity = identity
         self._grows = grows
         self._state = self._read()
-
-    def _as_it_began(self, identity: Identity) -> Identity:
-        """The identity with the weights that the training of this very model began with.
-
-        A cell that was stopped is run again with the model that it has half trained.
-        """
-        left = _left.get(self._model)
-        if (
-            left is None
-            or left.folder != self._folder.resolve()
-            or left.weights != identity["initial_weights"]
-        ):
-            return identity
-        return {**identity, "initial_weights": left.identity["initial_weights"]}
+        if self._state:
+            self._identity = self._as_it_began()
+            self._compare(self._state["identity"], num_finished=len(self._state["rows"]))
 
     def _read(self) -> dict[str, Any] | None:
         path = self._folder / "state.json"
         try:
             state = json.loads(path.read_text(encoding="utf-8"))
-            identity = state["identity"]
             names = {"rows", "weights", "random_state"} - state.keys()
-            if names or not isinstance(identity, dict) or not isinstance(state["rows"], list):
+            if (
+                names
+                or not isinstance(state["identity"], dict)
+                or not isinstance(state["rows"], list)
+            ):
                 raise ValueError("it lacks a part")
         except (FileNotFoundError, NotADirectoryError):
             return None
@@ -174,8 +166,18 @@ class Checkpoint:
             raise CheckpointError(
                 f"{path} can't be read ({error}); choose another checkpoint folder or delete it"
             ) from error
-        self._compare(identity, num_finished=len(state["rows"]))
         return dict(state)
+
+    def _as_it_began(self) -> Identity:
+        """The identity with the weights that the training of this very model began with.
+
+        A cell that was stopped is run again with the model that it has half trained.
+        """
+        left = _left.get(self._model)
+        weights = self._identity["initial_weights"]
+        if left is None or (left.folder, left.weights) != (self._folder.resolve(), weights):
+            return self._identity
+        return {**self._identity, "initial_weights": left.identity["initial_weights"]}
 
     def _compare(self, found: Identity, *, num_finished: int) -> None:
         epochs = self._identity["epochs"]

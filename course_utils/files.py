@@ -150,7 +150,7 @@ def check_own(
     """
     place = _existing(folder)
     if not place.is_dir():
-        raise FilesError(f"{place} is a file, and a folder is needed; choose another name")
+        raise _no_folder(place)
     if not os.access(place, os.W_OK | os.X_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(place))
     if place != folder:
@@ -216,9 +216,12 @@ def make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError):
-        raise FilesError(
-            f"{_existing(folder)} is a file, and a folder is needed; choose another name"
-        ) from None
+        raise _no_folder(_existing(folder)) from None
+
+
+def _no_folder(place: Path) -> FilesError:
+    what = "a file" if place.exists() else "a link that leads nowhere"
+    return FilesError(f"{place} is {what}, and a folder is needed; choose another name")
 
 
 def _existing(place: Path) -> Path:

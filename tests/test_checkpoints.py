@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -124,6 +125,16 @@ def test_a_trained_model_in_another_folder_is_another_beginning(tmp_path):
     training.fit(model, make_data(), recipe=RECIPE, seed=1, checkpoint=tmp_path / "second")
     with pytest.raises(CheckpointError, match="began with other weights"):
         training.fit(build(), make_data(), recipe=RECIPE, seed=1, checkpoint=tmp_path / "second")
+
+
+def test_a_folder_that_was_emptied_holds_what_was_trained_after_that(tmp_path):
+    """The second training of a model begins with the weights of the first, and says so."""
+    model = build()
+    training.fit(model, make_data(), recipe=RECIPE, checkpoint=tmp_path / "here")
+    shutil.rmtree(tmp_path / "here")
+    training.fit(model, make_data(), recipe=RECIPE, checkpoint=tmp_path / "here")
+    with pytest.raises(CheckpointError, match="began with other weights"):
+        training.fit(build(), make_data(), recipe=RECIPE, checkpoint=tmp_path / "here")
 
 
 def test_a_state_that_cannot_be_written_leaves_the_one_before(tmp_path):

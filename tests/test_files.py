@@ -313,6 +313,9 @@ def test_what_would_be_refused_can_be_asked_before(tmp_path):
     check_own(tmp_path, ["a.txt", "b.txt"], maker="course test", force=True)
     with pytest.raises(FilesError, match=r"b\.txt is a file, and a folder is needed"):
         check_own(tmp_path / "b.txt" / "deep", [], maker="course test")
+    (tmp_path / "link").symlink_to("nowhere")
+    with pytest.raises(FilesError, match="link is a link that leads nowhere"):
+        check_own(tmp_path / "link", [], maker="course test")
     before = sorted(tmp_path.iterdir())
     check_own(tmp_path / "new" / "deep", ["a.txt"], maker="course test")
     assert sorted(tmp_path.iterdir()) == before
