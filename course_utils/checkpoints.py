@@ -33,7 +33,11 @@ _BEGINNINGS = ("seed", "_initializer")
 _REFERENCES = ("keras_history", "input_layers", "output_layers")
 
 
-class CheckpointError(Exception):
+class TrainingError(Exception):
+    """Training can't start or go on; the message says why and what to do."""
+
+
+class CheckpointError(TrainingError):
     """A training can't go on from a folder, or be kept in it; the message says why."""
 
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
 from course_utils import augmentation, backend
-from course_utils.checkpoints import Checkpoint, CheckpointError, identify
+from course_utils.checkpoints import Checkpoint, CheckpointError, TrainingError, identify
 from course_utils.datasets.base import ImageDataset, ImageSplit
 from course_utils.layers import ConvolutionalMuon, PatchWhitening
 from course_utils.progress import is_watched
@@ -37,10 +37,6 @@ __all__ = [
 ]
 
 NUM_ADAPT = 500  # training images from which a whitening layer is computed, at most
-
-
-class TrainingError(Exception):
-    """Training can't start or go on; the message says why and what to do."""
 
 
 @dataclass(frozen=True)
