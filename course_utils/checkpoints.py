@@ -2,17 +2,21 @@
 
 import errno
 import hashlib
+import io
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
+from zipfile import BadZipFile
+
+import numpy as np
 
 import course_utils
 from course_utils import backend
 from course_utils.datasets.base import ImageDataset
-from course_utils.files import replacing, write_text
+from course_utils.files import write_bytes, write_text
 
 with backend.quiet_startup():
     import keras
@@ -126,8 +130,8 @@ def _fingerprint_weights(model: keras.Model) -> str:
 class Checkpoint:
     """The state of a training after its last finished epoch, in a folder.
 
-    ``state.json`` names the weights file that belongs to it. Both are written under another name
-    and then renamed, the weights first, so that whenever the process is killed the folder holds
+    ``state.json`` names the file of arrays that belongs to it. Both are written under another
+    name and then renamed, the arrays first, so that whenever the process is killed the folder holds
     one whole state. The first is that before the first epoch.
 
     Args:
@@ -157,7 +161,7 @@ class Checkpoint:
         path = self._folder / "state.json"
         try:
             state = json.loads(path.read_text(encoding="utf-8"))
-            names = {"rows", "weights", "random_state"} - state.keys()
+            names = {"rows", "variables"} - state.keys()
             if (
                 names
                 or not isinstance(state["identity"], dict)
@@ -212,13 +216,13 @@ class Checkpoint:
         if self._state is None:
             self.save([])
             return []
-        path = self._folder / Path(self._state["weights"]).name
+        path = self._folder / Path(self._state["variables"]).name
         try:
-            self._model.load_weights(path)
-            pairs = zip(self._random_variables(), self._state["random_state"], strict=True)
-            for variable, value in pairs:
-                variable.assign(value)
-        except (OSError, ValueError, KeyError) as error:
+            with np.load(path, allow_pickle=False) as arrays:
+                values = [arrays[name] for name in arrays.files]
+            for variable, value in list(zip(self._variables(), values, strict=True)):
+                variable.assign(value.view(keras.ops.convert_to_numpy(variable).dtype))
+        except (OSError, ValueError, TypeError, EOFError, BadZipFile) as error:
             raise CheckpointError(
                 f"{path} can't be read ({error}); choose another checkpoint folder or delete it"
             ) from error
@@ -230,24 +234,18 @@ class Checkpoint:
         Raises:
             CheckpointError: it can't be written; the one before is whole.
         """
-        weights = self._folder / f"epoch-{len(rows):04d}.weights.h5"
-        random_state = [
-            keras.ops.convert_to_numpy(variable).tolist() for variable in self._random_variables()
-        ]
-        state = {
-            "identity": self._identity,
-            "rows": rows,
-            "weights": weights.name,
-            "random_state": random_state,
-        }
+        path = self._folder / f"epoch-{len(rows):04d}.npz"
+        # In memory first: HDF5, as Keras saves weights, takes the process down on a full disk.
+        content = io.BytesIO()
+        np.savez(content, *map(keras.ops.convert_to_numpy, self._variables()))
+        state = {"identity": self._identity, "rows": rows, "variables": path.name}
         try:
-            with replacing(weights) as temporary:
-                self._model.save_weights(temporary, overwrite=True)
+            write_bytes(path, content.getvalue())
             write_text(self._folder / "state.json", json.dumps(state, indent=1))
-            for old in self._folder.glob("epoch-*.weights.h5"):
-                if old != weights:
+            for old in self._folder.glob("epoch-*.npz"):
+                if old != path:
                     old.unlink()
-        except (OSError, RuntimeError, ValueError) as error:  # h5py has its own for a full disk
+        except OSError as error:
             raise CheckpointError(
                 f"the state after epoch {len(rows)} can't be written to {self._folder}: "
                 f"{_reason(error)}. The state before it is whole"
@@ -258,13 +256,12 @@ class Checkpoint:
         weights = _fingerprint_weights(self._model)
         _left[self._model] = _Left(self._folder.resolve(), self._identity, weights)
 
-    def _random_variables(self) -> list[keras.Variable]:
-        """Where the dropout layers' random numbers have got to: Keras saves weights without it."""
-        weights = {id(variable) for variable in self._model.weights}
-        return [variable for variable in self._model.variables if id(variable) not in weights]
+    def _variables(self) -> list[keras.Variable]:
+        """Weights, random numbers of the dropout layers, momenta: all that training changes."""
+        return [*self._model.variables, *self._model.optimizer.variables]
 
 
-def _reason(error: Exception) -> str:
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+def _reason(error: OSError) -> str:
+    if error.errno == errno.ENOSPC:
         return "no space left on the disk"
-    return str(error).partition("\n")[0]
+    return str(error)

@@ -1,7 +1,7 @@
 """Files that are there as a whole or not at all, and never in the place of somebody else's.
 
-:func:`write_text`, :func:`write_bytes` and :func:`replacing` write one file under a temporary name
-beside it and rename it. They are for places that belong to the course.
+:func:`write_text` and :func:`write_bytes` write one file under a temporary name beside it and
+rename it. They are for places that belong to the course.
 
 :func:`write_own` is for places that the user named. It remembers what it wrote in a hidden file
 beside it, :data:`LEDGER`, and refuses to write over anything else. What it writes appears in one
@@ -43,32 +43,10 @@ def write_text(path: Path, text: str) -> None:
 
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a file as a whole; as :func:`write_text`."""
-    with _temporary(path, "") as temporary:
-        temporary.write_bytes(content)
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Let a block write a file of its own choice of library, as a whole.
-
-    Args:
-        path: the file; its folder is made if need be, and an older file replaced at the end of the
-            block. When the block raises, the older file stays.
-
-    Yields:
-        The temporary name to write to, with the same ending.
-    """
-    with _temporary(path, "".join(path.suffixes)) as temporary:
-        yield temporary
-
-
-@contextmanager
-def _temporary(path: Path, ending: str) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
-    number = f"{os.getpid()}{time.monotonic_ns()}"
-    temporary = path.with_name(f".{path.name[:40]}.{number}{ending}")
+    temporary = path.with_name(f".{path.name[:40]}.{os.getpid()}{time.monotonic_ns()}")
     try:
-        yield temporary
+        temporary.write_bytes(content)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

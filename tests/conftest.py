@@ -1,6 +1,8 @@
 """Small lessons for tests of the runs."""
 
+import os
 import signal
+import subprocess
 from pathlib import Path
 
 import nbformat
@@ -45,6 +47,18 @@ def make_lesson(tmp_path):
         return write_notebook(tmp_path / "notebooks" / f"{name}.ipynb", *sources)
 
     return make
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A folder with 400 kB of space."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=400k", "none", folder]
+    if os.geteuid() or subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("nobody but root may mount a file system, and not everywhere")
+    yield folder
+    subprocess.run(["umount", folder], check=True)
 
 
 @pytest.fixture

@@ -113,7 +113,7 @@ def test_a_stopped_run_goes_on_with_the_same_result(tmp_path):
     assert list(history.epochs.epoch) == [1, 2, 3, 4]
     assert same_weights(undisturbed, resumed)
     assert sorted(path.name for path in tmp_path.iterdir()) == [
-        "epoch-0004.weights.h5",
+        "epoch-0004.npz",
         "state.json",
     ]
 
@@ -426,6 +426,30 @@ def test_a_broken_checkpoint_is_named(tmp_path, text):
     (tmp_path / "state.json").write_text(text)
     with pytest.raises(training.CheckpointError, match=r"state\.json"):
         training.fit(build(), make_data(), epochs=1, checkpoint=tmp_path)
+
+
+@pytest.mark.parametrize(
+    "damage", ["cut", "empty", "text", "gone", "fewer", "other shape", "pickle"]
+)
+def test_a_broken_file_of_arrays_is_named(tmp_path, damage):
+    training.fit(build(), make_data(), epochs=1, checkpoint=tmp_path)
+    path = tmp_path / "epoch-0001.npz"
+    content = path.read_bytes()
+    with np.load(path) as archive:
+        arrays = list(archive.values())
+    path.unlink()
+    if damage in ("cut", "empty", "text"):
+        path.write_bytes({"cut": content[:-100], "empty": b"", "text": b"# notes"}[damage])
+    elif damage == "fewer":
+        np.savez(path, *arrays[:-1])
+    elif damage == "other shape":
+        np.savez(path, *arrays[1:], arrays[0])
+    elif damage == "pickle":
+        np.savez(path, np.array([print, None]), *arrays[1:])
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(training.CheckpointError, match=r"epoch-0001\.npz can't be read"):
+        training.fit(build(), make_data(), epochs=2, checkpoint=tmp_path)
+    assert before == {path.name: path.read_bytes() for path in tmp_path.iterdir()}
 
 
 def relabelled(label: int) -> ImageDataset:
