@@ -126,7 +126,8 @@ def test_a_run_adds_to_its_folder_and_all_of_it_is_shown(course, make_lesson, tm
 
 
 def test_a_run_never_writes_among_somebody_elses_files(course, make_lesson, tmp_path):
-    make_lesson("01_first", "n = 3", RECORDS)
+    executed = f"_ = open({str(tmp_path / 'executed.txt')!r}, 'a').write('once ')"
+    make_lesson("01_first", "n = 3", RECORDS, executed)
     course("lab", "--prepare-only", "--folder", "mine")
     course("run", "--output", "earlier")
     changed = tmp_path / "earlier" / "01_first.html"
@@ -145,6 +146,7 @@ def test_a_run_never_writes_among_somebody_elses_files(course, make_lesson, tmp_
         assert ran.exit_code == 2
         assert f"{Path(folder, name)} is in the way" in " ".join(ran.output.split())
     assert {path: path.read_bytes() for path in tmp_path.rglob("*.*") if path.is_file()} == before
+    assert (tmp_path / "executed.txt").read_text() == "once "  # refused before the long work
 
 
 def test_a_run_of_somebody_elses_lessons_in_the_working_folder_is_not_to_be_had(
