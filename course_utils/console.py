@@ -1,11 +1,14 @@
 """How the ``course`` command speaks: where it prints, and what its helps have in common."""
 
 import codecs
+import errno
 import sys
 import unicodedata
 from typing import Any
 
+import typer
 from rich.console import Console
+from typer.core import TyperGroup
 
 console = Console()
 error_console = Console(stderr=True)
@@ -15,6 +18,41 @@ _STAND_INS |= {"“": '"', "”": '"', "‘": "'", "’": "'", "✓": "OK", "✗
 _ERRORS = "course-stand-in"
 
 PLAIN: dict[str, Any] = {"soft_wrap": True, "markup": False, "highlight": False}
+
+
+class CommandGroup(TyperGroup):
+    """Shows errors of the package, which are written for its user, and of files as one line."""
+
+    def main(self, *args: Any, **options: Any) -> Any:
+        """Run the command; whatever it prints, the terminal can show."""
+        print_anything()
+        return super().main(*args, **options)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Call the subcommand, and print its errors."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:  # of `course … | head`
+            raise
+        except OSError as error:
+            place = f"{error.filename}: " if error.filename else ""
+            error_console.print(f"Error: {place}{_explain(error)}", **PLAIN)
+            raise typer.Exit(2) from None
+        except Exception as error:
+            if not type(error).__module__.startswith(("course_utils.", "benchmarks.")):
+                raise
+            error_console.print(f"Error: {error}", **PLAIN)
+            raise typer.Exit(2) from None
+
+
+def _explain(error: OSError) -> str:
+    advice = {
+        errno.ENOSPC: "no space left on the disk; make room and call again",
+        errno.EDQUOT: "your share of the disk is used up; make room and call again",
+        errno.EACCES: "no permission for that; choose another place or change its permissions",
+        errno.EROFS: "nothing can be written there; choose another place",
+    }
+    return advice.get(error.errno or 0, error.strerror or str(error))
 
 
 def examples(*lines: str) -> str:

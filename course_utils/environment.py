@@ -8,10 +8,9 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, metadata, requires, version
-from importlib.util import find_spec
 from pathlib import Path
 
 import psutil
@@ -20,16 +19,15 @@ from packaging.specifiers import SpecifierSet
 
 import course_utils
 from course_utils import backend
+from course_utils.hardware import (
+    compute_dtype,
+    cpu_flags,
+    cpu_model,
+    num_cores,
+    read_system_file,
+)
 
 _GIGABYTE = 10**9
-_CPU_FLAGS = {
-    "avx2": "AVX2",
-    "avx512_vnni": "AVX512-VNNI",
-    "avx512_bf16": "AVX512-BF16",
-    "avx_vnni": "AVX-VNNI",
-    "amx_tile": "AMX",
-    "amx_bf16": "AMX-BF16",
-}
 
 
 @dataclass(frozen=True)
@@ -49,8 +47,12 @@ class Finding:
     advice: str = ""
 
 
-def inspect() -> Iterator[Finding]:
-    """Look at everything that the course needs, the slowest last."""
+def inspect(*, no_sandbox: Callable[[], str | None] | None = None) -> Iterator[Finding]:
+    """Look at everything that the course needs, the slowest last.
+
+    Args:
+        no_sandbox: says why submissions can't be graded in a sandbox; None where nobody grades.
+    """
     yield check_python()
     yield check_packages()
     yield check_cores()
@@ -60,8 +62,8 @@ def inspect() -> Iterator[Finding]:
     yield from check_folders()
     yield check_photographs()
     yield check_jupyter()
-    if find_spec("nbgrader"):
-        yield check_sandbox()
+    if no_sandbox:
+        yield check_sandbox(no_sandbox)
     yield check_tensorflow()
 
 
@@ -125,42 +127,6 @@ def check_cores() -> Finding:
     return Finding("Processor", "OK", found)
 
 
-def cpu_model() -> str:
-    """Name the processor."""
-    names = re.findall(r"^model name\s*:\s*(.+)$", _read("/proc/cpuinfo"), re.MULTILINE)
-    return names[0] if names else platform.processor() or platform.machine()
-
-
-def cpu_flags() -> list[str]:
-    """Name the vector instructions that matter to TensorFlow, where the system tells."""
-    flags = re.findall(r"^flags\s*:\s*(.+)$", _read("/proc/cpuinfo"), re.MULTILINE)
-    known = set(flags[0].split()) if flags else set()
-    return [name for flag, name in _CPU_FLAGS.items() if flag in known]
-
-
-def compute_dtype() -> str:
-    """Name the numbers in which a ``fast`` network computes quickest here.
-
-    ``"bfloat16"`` on processors that multiply them without a detour, else ``"float32"``.
-    """
-    return "bfloat16" if {"AVX512-BF16", "AMX-BF16"} & set(cpu_flags()) else "float32"
-
-
-def num_cores() -> float:
-    """Count the cores that this process may use: its affinity, or its container's share."""
-    if hasattr(os, "sched_getaffinity"):
-        cores = float(len(os.sched_getaffinity(0)))
-    else:
-        cores = float(os.cpu_count() or 1)
-    quota, _, period = _read("/sys/fs/cgroup/cpu.max").partition(" ")
-    if not quota:
-        quota = _read("/sys/fs/cgroup/cpu/cpu.cfs_quota_us")
-        period = _read("/sys/fs/cgroup/cpu/cpu.cfs_period_us")
-    if quota.strip().isdigit() and period.strip().isdigit():
-        cores = min(cores, int(quota) / int(period))
-    return cores
-
-
 def check_memory() -> Finding:
     """Find the memory that is left to this process."""
     available = psutil.virtual_memory().available
@@ -168,8 +134,8 @@ def check_memory() -> Finding:
         ("memory.max", "memory.current"),
         ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
     ):
-        if (most := _read(f"/sys/fs/cgroup/{limit}").strip()).isdigit():
-            now = _read(f"/sys/fs/cgroup/{used}").strip()
+        if (most := read_system_file(f"/sys/fs/cgroup/{limit}").strip()).isdigit():
+            now = read_system_file(f"/sys/fs/cgroup/{used}").strip()
             available = min(available, int(most) - int(now if now.isdigit() else 0))
     found = f"{available / _GIGABYTE:.1f} GB are free"
     if available < 1.5 * _GIGABYTE:
@@ -186,11 +152,9 @@ def check_allocator() -> Finding:
     )
 
 
-def check_sandbox() -> Finding:
+def check_sandbox(no_sandbox: Callable[[], str | None]) -> Finding:
     """Find out whether submissions can be graded in a sandbox; only instructors need it."""
-    from course_utils.grading.sandbox import unavailable
-
-    if reason := unavailable():
+    if reason := no_sandbox():
         return Finding("Grading", "note", "no sandbox for submissions", reason)
     return Finding("Grading", "OK", "submissions are graded in a sandbox")
 
@@ -290,10 +254,3 @@ def check_tensorflow() -> Finding:
         advice = "Install the course again; an old processor may need an older TensorFlow."
         return Finding("TensorFlow", "missing", found, advice)
     return Finding("TensorFlow", "OK", f"{done.stdout.strip()}, imported in {seconds:.1f} s")
-
-
-def _read(path: str) -> str:
-    try:
-        return Path(path).read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from course_utils import backend, environment
+from course_utils import backend, hardware
 from course_utils.layers import FusedBatchNormalization, PatchWhitening
 
 with backend.quiet_startup():
@@ -84,7 +84,7 @@ def build(
         compute_dtype: ``"float32"``, or ``"bfloat16"`` for the convolutions of a ``fast`` network:
             numbers of half the size, with which some processors compute about 1.5 times as fast.
             Weights stay float32. None takes what suits the processor: see
-            :func:`course_utils.environment.compute_dtype`.
+            :func:`course_utils.hardware.compute_dtype`.
 
     Returns:
         A model from uint8 (n, height, width, channels), 0 to 255, to float32 (n, num_classes).
@@ -123,7 +123,7 @@ def build(
             width,
             size=_SIZES[name],
             without=without,
-            compute_dtype=compute_dtype or environment.compute_dtype(),
+            compute_dtype=compute_dtype or hardware.compute_dtype(),
         )
     image = keras.Input(image_shape, dtype="uint8", name="image")
     return keras.Sequential([image, *stack], name=name)

@@ -20,9 +20,9 @@ import requests
 from typer.testing import CliRunner
 
 import course_utils
-from course_utils.bench import BENCHMARKS, Measurement
+from course_utils.bench.measurement import Measurement
 from course_utils.cli import app
-from course_utils.execution.report import read_results
+from course_utils.execution.results import read_results
 from course_utils.files import LEDGER
 
 COURSE = [sys.executable, "-m", "course_utils.cli"]
@@ -337,19 +337,21 @@ def test_bench_prints_and_writes_what_it_measured(course, tmp_path):
     assert "≤ 0.2 s" in result.output
 
 
-def test_bench_keeps_what_it_measured_when_it_is_stopped(course, tmp_path, monkeypatch):
-    def measure(num_students=50):
-        yield Measurement("students", num_students, "of them")
+@pytest.mark.parametrize("value", [0.1, 0.3])
+def test_bench_says_whether_a_target_is_met(course, tmp_path, monkeypatch, value):
+    def measure():
+        yield Measurement("import", value, "s", at_most=0.2)
+        yield Measurement("lessons", 4, "of them")
         raise KeyboardInterrupt
 
-    monkeypatch.setitem(BENCHMARKS, "grading", measure)
-    monkeypatch.setattr("course_utils.bench.otter.unavailable", lambda: "there is no otter")
-    result = course("bench", "grading", "--students", "7", "--json", "bench.json")
+    monkeypatch.setattr("course_utils.bench.short.measure_start", measure)
+    result = course("bench", "start", "--json", "bench.json")
     assert result.exit_code == 130
-    assert "7 of them" in result.output
-    assert "there is no otter" in result.output
-    (written,) = json.loads((tmp_path / "bench.json").read_text())["measurements"]
-    assert written["value"] == 7
+    assert re.search(
+        rf"import .*{value} s.*≤ 0.2 s.*{'yes' if value == 0.1 else 'no '}", result.output
+    )
+    written = json.loads((tmp_path / "bench.json").read_text())["measurements"]
+    assert [one["met"] for one in written] == [value == 0.1, None]
 
 
 @pytest.mark.parametrize(
@@ -362,8 +364,6 @@ def test_bench_keeps_what_it_measured_when_it_is_stopped(course, tmp_path, monke
         (("training", "--full", "--dataset", "pixels10", "--json", "folder"), "folder"),
         (("training", "--full", "--dataset", "pixels10", "--json", "race.md"), "race.md"),
         (("training", "--full", "--dataset", "pixels10", "--json", "race.json"), "race.json"),
-        (("ablation", "--dataset", "pixels10", "--json", "race.json"), "race.json"),
-        (("ablation", "--dataset", "pixels10", "--json", "folder"), "folder"),
     ],
 )
 def test_bench_never_writes_over_what_it_did_not_make(course, tmp_path, command, name):
@@ -393,16 +393,12 @@ def test_bench_replaces_its_own_result_and_with_force_any(course, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("start", "--full"), "--full goes with `course bench` training"),
-        (("--dataset", "pixels10"), "--dataset goes with `course bench` training or ablation"),
-        (("training", "--runs", "quick=1"), "--runs goes with `course bench` training --full"),
-        (("training", "--num-train", "9"), "--num-train goes with `course bench` training --full"),
-        (("ablation", "start"), "the ablation takes long: measure it alone"),
-        (("ablation", "--full"), "--full goes with `course bench` training"),
-        (("training", "--seeds", "3"), "--seeds goes with `course bench` ablation"),
-        (("hostile", "--students", "3"), "--students goes with `course bench` grading"),
-        (("training", "--title", "toys"), "--title goes with `course bench` ablation"),
-        (("ablation", "--dataset", "nowhere"), "there is no data set 'nowhere'"),
+        (("--json", "a.json", "start"), "--json goes behind `start`"),
+        (("--force", "start"), "--force goes behind `start`"),
+        (("start", "--full"), "No such option"),
+        (("grading",), "No such command"),
+        (("training", "--runs", "quick=1"), "--runs goes with --full"),
+        (("training", "--num-train", "9"), "--num-train goes with --full"),
         (("training", "--full", "--runs", "slow=1"), "--runs has 'slow=1'"),
         (("training", "--full", "--dataset", "nowhere"), "there is no data set 'nowhere'"),
     ],

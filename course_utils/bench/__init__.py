@@ -1,29 +1,5 @@
 """Benchmarks: the time and memory that the course needs on this computer.
 
-:mod:`~course_utils.bench.measurements` holds short ones; :mod:`~course_utils.bench.training` lets
-the recipes race each other.
+:mod:`~course_utils.bench.short` holds short ones; :mod:`~course_utils.bench.race` lets the recipes
+race each other. What only maintainers measure is in ``benchmarks/`` of the repository.
 """
-
-from course_utils.bench.measurements import (
-    BENCHMARKS,
-    MAKER,
-    Measurement,
-    machine,
-    measure_data,
-    measure_lessons,
-    measure_start,
-    measure_training,
-    write_json,
-)
-
-__all__ = [
-    "BENCHMARKS",
-    "MAKER",
-    "Measurement",
-    "machine",
-    "measure_data",
-    "measure_lessons",
-    "measure_start",
-    "measure_training",
-    "write_json",
-]

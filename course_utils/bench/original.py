@@ -97,7 +97,7 @@ def measure(
         validation_split: share of the training pictures that is held back, from the end.
 
     Returns:
-        What :class:`course_utils.bench.training.Result` is made of.
+        What :class:`course_utils.bench.race.Result` is made of.
     """
     import keras
 

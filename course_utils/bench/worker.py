@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 import course_utils
-from course_utils import backend, datasets, environment
+from course_utils import backend, datasets, hardware
 from course_utils.bench import original
 from course_utils.datasets.base import ImageDataset
 
@@ -133,7 +133,7 @@ def matmul(pictures: Pictures) -> dict[str, Any]:
         import tensorflow as tf
 
     rates = {}
-    for dtype in sorted({environment.compute_dtype(), "float32"}):
+    for dtype in sorted({hardware.compute_dtype(), "float32"}):
         matrix = tf.cast(tf.random.normal((MATRIX_SIDE, MATRIX_SIDE)), dtype)
         best = float("inf")
         end = time.perf_counter() + MATMUL_SECONDS

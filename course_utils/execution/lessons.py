@@ -8,9 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import nbformat
-
 import course_utils
+from course_utils.notebooks import read_notebook
 
 PROJECT = "pixels-and-people"
 Value = int | float | bool | str
@@ -89,26 +88,11 @@ def _find_lesson(lessons: Sequence[Path], name: str) -> Path:
     raise RunError(f"no lesson is called {name!r}; there are {known}")
 
 
-def read_notebook(path: Path) -> nbformat.NotebookNode:
-    """Read a notebook in the newest format, with a Python kernel unless it names another.
-
-    Raises:
-        RunError: the file is no notebook.
-    """
-    try:
-        notebook = nbformat.read(path, as_version=4)
-        notebook.metadata.setdefault("kernelspec", {"name": "python3", "display_name": "Python 3"})
-        notebook.metadata.setdefault("language_info", {"name": "python"})
-    except (ValueError, AttributeError, TypeError, RecursionError, nbformat.ValidationError) as err:
-        raise RunError(f"{path} is no notebook: {err}") from None
-    return notebook
-
-
 def read_parameters(path: Path) -> dict[str, Parameter]:
     """Read which parameters a lesson knows.
 
     Raises:
-        RunError: the file is no notebook.
+        NotebookError: the file is not a notebook.
     """
     from papermill import inspect_notebook
 

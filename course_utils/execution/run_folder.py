@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 
 from course_utils.execution.lessons import RunError
-from course_utils.execution.report import (
+from course_utils.execution.results import (
     Result,
     index_page,
     notebook_page,

@@ -17,6 +17,7 @@ import psutil
 from course_utils.execution.lessons import PROJECT, Value, all_values
 from course_utils.execution.records import Record, collect
 from course_utils.execution.worker import Finished, Started, Task, work
+from course_utils.processes import kill, list_family
 
 _PACKAGES = (PROJECT, "keras", "tensorflow", "tensorflow-cpu")
 _POLL_SECONDS = 0.2
@@ -236,15 +237,10 @@ def peak_memory(process: psutil.Process) -> int:
 
 def _stop(process: Any) -> None:
     """Stop a lesson's process, which stops its kernel; kill both if that takes too long."""
-    family = []
-    with suppress(psutil.Error):
-        family = psutil.Process(process.pid).children(recursive=True)
+    family = list_family(process.pid)
     process.terminate()
     process.join(_STOP_SECONDS)
-    process.kill()
-    for member in family:
-        with suppress(psutil.Error):
-            member.kill()
+    kill(family)
 
 
 def _failure(last: Started | None, error: str) -> Failure:

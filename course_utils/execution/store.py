@@ -4,8 +4,8 @@ from pathlib import Path
 
 import nbformat
 
-from course_utils.execution.lessons import read_notebook
 from course_utils.files import write_text
+from course_utils.notebooks import read_notebook
 
 
 def store_outputs(lesson: Path, executed: str) -> None:

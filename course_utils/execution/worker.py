@@ -11,8 +11,9 @@ from pathlib import Path
 
 import nbformat
 
-from course_utils.execution.lessons import RunError, Value, read_notebook
+from course_utils.execution.lessons import RunError, Value
 from course_utils.files import write_text
+from course_utils.notebooks import NotebookError, read_notebook
 
 _ERROR_MARKER = "papermill-error-cell-tag"  # of the cells that papermill adds around a failure
 
@@ -81,7 +82,7 @@ def work(connection: Connection, task: Task) -> None:
                 for stream in (1, 2):
                     os.dup2(log.fileno(), stream)
             error = _execute(connection, task)
-        except RunError as failure:
+        except (RunError, NotebookError) as failure:
             error = str(failure)
         except OSError as failure:
             error = f"{failure.strerror or failure}: {failure.filename or task.executed.parent}"

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import nbformat
 
-from course_utils.execution.lessons import read_notebook
 from course_utils.execution.run_folder import is_run
 from course_utils.files import make_folder, write_text
+from course_utils.notebooks import read_notebook
 
 # nbgrader's marks
 _REGION = re.compile(

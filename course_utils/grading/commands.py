@@ -1,6 +1,6 @@
 """The instructors' part of the ``course`` command. Nothing slow is imported at its start."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from enum import StrEnum
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,8 +11,8 @@ import typer
 from course_utils.console import PLAIN, console, error_console, examples
 
 if TYPE_CHECKING:
-    from course_utils.grading.gradebook import Course
-    from course_utils.grading.results import Judgement
+    from course_utils.grading.judgement import Judgement
+    from course_utils.grading.records.gradebook import Course
 
 _OUTDATED = "You have handed in another version since, which is not graded yet."
 _WITHDRAWN = "This submission has been taken out of the course since it was graded."
@@ -90,7 +90,7 @@ def release(
     """Make the student edition: the lessons without solutions and hidden checks."""
     _require_packages()
     from course_utils.execution.lessons import find_lessons, select
-    from course_utils.grading.release import release as make_release
+    from course_utils.grading.release.student_edition import release as make_release
 
     made = make_release(select(find_lessons(), lessons or []), to, force=force)
     for name in made.written:
@@ -107,7 +107,7 @@ def init_grading(
 ) -> None:
     """Lay out a course for grading: an nbgrader course with the lessons as its assignments."""
     _require_packages()
-    from course_utils.grading.course_folder import init_grading as lay_out
+    from course_utils.grading.release.course_folder import init_grading as lay_out
 
     with console.status("Laying out the course …"):
         course = lay_out(folder, with_example_class=with_example_class)
@@ -141,7 +141,7 @@ def collect(  # noqa: PLR0917, a command's options
 
     The exit code is 1 when a submission that differs from one that is there was not taken.
     """
-    from course_utils.grading.collect import collect as unpack
+    from course_utils.grading.intake.collect import collect as unpack
 
     collected = unpack(
         archive,
@@ -191,12 +191,12 @@ def grade(  # noqa: PLR0917, a command's options
 ) -> None:
     """Grade submissions in parallel, each in a sandbox. Stop it when you like: it goes on."""
     _require_packages()
-    from course_utils.grading.batch import BatchInterrupt
-    from course_utils.grading.batch import grade as grade_batch
-    from course_utils.grading.guard import Limits
-    from course_utils.grading.plugin import RunLimits
-    from course_utils.grading.sandbox import unavailable
-    from course_utils.grading.terminal import BatchProgress, judgements_table
+    from course_utils.grading.batch.batch_display import BatchProgress, judgements_table
+    from course_utils.grading.batch.grade import BatchInterrupt
+    from course_utils.grading.batch.grade import grade as grade_batch
+    from course_utils.grading.judge.plugin import RunLimits
+    from course_utils.grading.sandbox.guard import Limits
+    from course_utils.grading.sandbox.provisioner import unavailable
 
     if sandbox and (reason := unavailable()):
         raise CommandError(f"{reason} To grade without a sandbox say --no-sandbox.")
@@ -231,8 +231,8 @@ def feedback(
 ) -> None:
     """Write a page for each learner: every check with its outcome and reason."""
     _require_packages()
-    from course_utils.grading.feedback import feedback as write_feedback
-    from course_utils.grading.store import find_standing
+    from course_utils.grading.pages.feedback import feedback as write_feedback
+    from course_utils.grading.records.judgements import find_standing
 
     folder = _read_course(course).folder
     found = _judgements(folder, [assignment])
@@ -257,8 +257,8 @@ def report(
 ) -> None:
     """Write the class at a glance: scores by exercise, commonest mistakes, failures."""
     _require_packages()
-    from course_utils.grading.report import report as write_report
-    from course_utils.grading.store import find_standing
+    from course_utils.grading.pages.class_report import report as write_report
+    from course_utils.grading.records.judgements import find_standing
 
     folder = _read_course(course).folder
     judgements = _judgements(folder, assignments or [])
@@ -284,9 +284,9 @@ def export(  # noqa: PLR0917, a command's options
 ) -> None:
     """Write the scores to a file for Canvas, Moodle or a spreadsheet."""
     _require_packages()
-    from course_utils.grading.export import collect_scores
-    from course_utils.grading.export import export as write_export
-    from course_utils.grading.store import find_standing
+    from course_utils.grading.lms.export import collect_scores
+    from course_utils.grading.lms.export import export as write_export
+    from course_utils.grading.records.judgements import find_standing
 
     opened = _read_course(course)
     scores = collect_scores(opened, assignments=assignments or [])
@@ -305,6 +305,15 @@ def export(  # noqa: PLR0917, a command's options
         _warn(find_standing(opened.folder, name, scored=scored).sentences())
 
 
+def find_sandbox_check() -> Callable[[], str | None] | None:
+    """Find what says why there is no sandbox here; None where nothing for grading is installed."""
+    if any(find_spec(name) is None for name in _NEEDED):
+        return None
+    from course_utils.grading.sandbox.provisioner import unavailable
+
+    return unavailable
+
+
 def _require_packages() -> None:
     if missing := [name for name in _NEEDED if find_spec(name) is None]:
         raise CommandError(
@@ -315,14 +324,14 @@ def _require_packages() -> None:
 
 
 def _read_course(folder: Path) -> "Course":
-    from course_utils.grading.gradebook import read_course
+    from course_utils.grading.records.gradebook import read_course
 
     return read_course(folder)
 
 
 def _judgements(course: Path, assignments: list[str]) -> "list[Judgement]":
     """What has been graded, of some assignments or all."""
-    from course_utils.grading.store import find_graded, read_judgements
+    from course_utils.grading.records.judgements import find_graded, read_judgements
 
     graded = find_graded(course)
     if not graded:

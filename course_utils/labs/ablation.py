@@ -238,7 +238,7 @@ def _heading(
     data: ImageDataset, chosen: list[Step], seeds: Sequence[int], title: str | None
 ) -> dict[str, Any]:
     """What is told of an ablation beside its trainings."""
-    from course_utils.bench import machine
+    from course_utils.hardware import machine
 
     described = []
     for step in chosen:
@@ -372,8 +372,8 @@ def published() -> Ablation:
     with resources.as_file(resources.files("course_utils.labs") / "ablation.json") as path:
         if not path.exists():
             raise AblationError(
-                "this copy of the course holds no measured ablation; make one with `course bench "
-                "ablation --json FILE` and read it with labs.ablation.read(FILE)"
+                "this copy of the course holds no measured ablation; make one with `python -m "
+                "benchmarks ablation --json FILE` and read it with labs.ablation.read(FILE)"
             )
         return read(path)
 

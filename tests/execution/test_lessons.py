@@ -20,6 +20,7 @@ from course_utils.execution.lessons import (
     read_parameters,
     select,
 )
+from course_utils.notebooks import NotebookError
 
 PARAMETERS = (
     'dataset = "pixels10"  # a name or a path\n'
@@ -140,7 +141,7 @@ def test_a_dataset_is_looked_for_and_its_path_made_absolute(make_lesson, tmp_pat
 def test_a_file_that_is_no_notebook_is_named(tmp_path, content):
     path = tmp_path / "01_broken.ipynb"
     path.write_bytes(content.encode("latin-1"))
-    with pytest.raises(RunError, match="01_broken"):
+    with pytest.raises(NotebookError, match="01_broken"):
         read_parameters(path)
 
 

@@ -11,7 +11,7 @@ import time
 import pytest
 
 from course_utils.execution.lessons import RunError
-from course_utils.execution.report import read_results
+from course_utils.execution.results import read_results
 from course_utils.execution.run_folder import add, is_run, latest_run, open_run, read_summaries
 from course_utils.execution.runs import run_lesson
 from course_utils.files import FilesError, read_ledger

@@ -87,7 +87,7 @@ def test_a_lesson_that_is_no_notebook_fails_before_its_first_cell(tmp_path):
     lesson.write_text("{")
     run = run_lesson(lesson, {})
     assert str(run.failure).startswith("before its first cell: ")
-    assert "is no notebook" in str(run.failure)
+    assert "is not a notebook" in str(run.failure)
     assert run.executed is None
 
 

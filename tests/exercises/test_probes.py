@@ -23,7 +23,7 @@ from course_utils.exercises.probes import (
     Probe,
     collect_answers,
 )
-from course_utils.grading.comparison import compare, parse_emission
+from course_utils.grading.judge.comparison import compare, parse_emission
 
 LESSONS = sorted(Path(__file__).parents[2].glob("notebooks/*.ipynb"))
 

@@ -12,17 +12,17 @@ import nbformat
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from course_utils.grading.guard import Limits
-from course_utils.grading.plugin import RunLimits
-from course_utils.grading.results import Judgement
-from course_utils.grading.tasks import (
+from course_utils.grading.batch.tasks import (
     Reference,
     Settings,
+    SubmissionTask,
     Submitted,
-    Task,
     judge_submission,
     make_reference,
 )
+from course_utils.grading.judge.plugin import RunLimits
+from course_utils.grading.judgement import Judgement
+from course_utils.grading.sandbox.guard import Limits
 
 SEED = 0x5EED5EED5EED
 MAX_SCORE = 5
@@ -212,7 +212,7 @@ CODE = {
         import pathlib
         print(pathlib.Path("TARGET/grades.json").read_text())""",
     "right answers taken from the course's package": """
-        from course_utils.grading.example_class import SOLUTIONS
+        from course_utils.grading.release.example_class import SOLUTIONS
         for exercise, head in (("3.1", "step(weight, gradient, learning_rate)"),
                                ("3.2", "best_epoch(losses)")):
             body = SOLUTIONS[exercise]["another way"].body.replace("\\n", "\\n    ")
@@ -331,4 +331,4 @@ def judge(name: str, notebook: NotebookNode, *, limits: RunLimits, sandbox: Limi
     settings = Settings(SEED, "course-sandbox", limits, sandbox)
     reference = _run_source(settings)
     submitted = Submitted("demo", nbformat.writes(notebook).encode(), (), "")
-    return judge_submission(Task(name, "demo", (submitted,), (reference,), settings))[0]
+    return judge_submission(SubmissionTask(name, "demo", (submitted,), (reference,), settings))[0]

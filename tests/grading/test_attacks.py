@@ -17,12 +17,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from course_utils.grading.fork_server import start_fork_server
-from course_utils.grading.guard import Limits
-from course_utils.grading.plugin import RunLimits
-from course_utils.grading.sandbox import unavailable
-
-from .attacks import (
+from course_utils.grading.judge.plugin import RunLimits
+from course_utils.grading.sandbox.fork_server import start_fork_server
+from course_utils.grading.sandbox.guard import Limits
+from course_utils.grading.sandbox.provisioner import unavailable
+from tests.grading.attacks import (
     ATTACKS,
     CODE,
     MAX_SCORE,
@@ -163,10 +162,11 @@ def test_nothing_reaches_the_terminal(capfd):
 
 def test_nbgrader_can_be_given_the_same_attacks(tmp_path):
     name = "cells rewritten before they run"
-    script = Path(__file__).with_name("compare_attacks.py")
     rows = tmp_path / "rows.json"
-    command = [sys.executable, str(script), name, "--json", str(rows)]
-    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    command = [sys.executable, "-m", "benchmarks", "attacks", name, "--json", str(rows)]
+    run = subprocess.run(
+        command, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[2]
+    )
     assert run.returncode == 0, run.stdout + run.stderr
     attack = {row["name"]: row for row in json.loads(rows.read_text())}[name]
     assert attack["nbgrader"]["points"] == MAX_SCORE

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from course_utils.cli import app
 from course_utils.grading import commands
-from course_utils.grading.sandbox import unavailable
+from course_utils.grading.sandbox.provisioner import unavailable
 
 needs_sandbox = pytest.mark.skipif(unavailable() is not None, reason=str(unavailable()))
 
@@ -169,7 +169,7 @@ def test_without_bubblewrap_nothing_is_graded_unless_that_is_asked_for(
 
 @needs_sandbox
 def test_the_example_class_gets_what_it_deserves(course, tmp_path, monkeypatch):
-    from course_utils.grading.example_class import read_example_class
+    from course_utils.grading.release.example_class import read_example_class
 
     assert course("init-grading", "demo", "--with-example-class", 4).exit_code == 0
     monkeypatch.chdir(tmp_path / "demo")

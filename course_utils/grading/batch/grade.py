@@ -1,0 +1,287 @@
+"""A batch: every submission of an assignment that is to be graded, in parallel on a Dask cluster.
+
+This process alone writes into the course. Workers get texts and return verdicts. Each verdict is
+kept as it arrives, so that the same call goes on where an earlier one was stopped, however that
+was. Nothing slow to import is imported before there is something to grade.
+"""
+
+import secrets
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from course_utils.grading.batch.plan import BatchError, Plan, make_plan
+from course_utils.grading.batch.workers import (
+    Pool,
+    choose_fork_server,
+    connect,
+    count_workers,
+    start_workers,
+)
+from course_utils.grading.judgement import Judgement
+from course_utils.grading.records.gradebook import (
+    Course,
+    GradebookError,
+    check_assignment,
+    read_course,
+    save,
+)
+from course_utils.grading.records.judgements import (
+    FOLDER,
+    hold_lock,
+    write_graded,
+)
+from course_utils.grading.sandbox.guard import Limits
+
+if TYPE_CHECKING:
+    from distributed import Future
+
+    from course_utils.grading.batch.tasks import Reference, Settings, SubmissionTask
+    from course_utils.grading.judge.plugin import RunLimits
+
+_SEED_BITS = 63
+
+
+class BatchInterrupt(KeyboardInterrupt):
+    """Ctrl-C stopped a batch; the message says how to go on."""
+
+
+@dataclass(frozen=True)
+class Planned:
+    """It is known what there is to do; sent first.
+
+    Attributes:
+        students: whose submissions will be graded.
+        unchanged: verdicts of earlier calls that still hold, without the executed notebooks.
+    """
+
+    students: tuple[str, ...]
+    unchanged: tuple[Judgement, ...]
+
+
+@dataclass(frozen=True)
+class Ready:
+    """The instructor's notebook has run; submissions are next.
+
+    Attributes:
+        num_workers: how many are graded at a time.
+    """
+
+    num_workers: int
+
+
+@dataclass(frozen=True)
+class SubmissionStarted:
+    """A submission is being graded.
+
+    Attributes:
+        student: whose it is.
+    """
+
+    student: str
+
+
+@dataclass(frozen=True)
+class SubmissionFinished:
+    """A submission has been graded.
+
+    Attributes:
+        student: whose it is.
+        judgements: one for each notebook.
+        error: why they could not be kept; empty if they were.
+    """
+
+    student: str
+    judgements: tuple[Judgement, ...]
+    error: str
+
+
+Event = Planned | Ready | SubmissionStarted | SubmissionFinished
+
+
+@dataclass(frozen=True)
+class BatchResult:
+    """What came of a batch.
+
+    Attributes:
+        graded: verdicts of this call, as they arrived.
+        unchanged: verdicts of earlier calls that still hold, without the executed notebooks.
+        unsaved: why verdicts could not be kept, by student; the next call grades them again.
+    """
+
+    graded: tuple[Judgement, ...]
+    unchanged: tuple[Judgement, ...]
+    unsaved: Mapping[str, str]
+
+
+def grade(
+    course_folder: Path,
+    assignment: str,
+    *,
+    students: Sequence[str] | None = None,
+    regrade: bool = False,
+    scheduler: str | None = None,
+    num_workers: int | None = None,
+    kernel: str = "course-sandbox",
+    limits: "RunLimits | None" = None,
+    sandbox: Limits | None = None,
+    database: str | None = None,
+    on_event: Callable[[Event], None] = lambda _: None,
+) -> BatchResult:
+    """Grade the submissions of an assignment that have not been graded as they are now.
+
+    Args:
+        course_folder: the nbgrader course, with ``source/{assignment}`` and
+            ``submitted/{student}/{assignment}``.
+        assignment: its name, such as ``03_training``.
+        students: whose submissions; by default all.
+        regrade: grade them even if nothing has changed.
+        scheduler: address of a Dask scheduler, such as ``tcp://192.0.2.1:8786``, whose workers
+            have this package; by default workers are started on this computer.
+        num_workers: how many to start; by default as many as it has processors and memory for.
+        kernel: name of the Jupyter kernel.
+        limits: of the run of a notebook.
+        sandbox: of a sandboxed kernel.
+        database: SQLAlchemy's URL of the gradebook; by default the configured one.
+        on_event: called with what happens, in this thread.
+
+    Raises:
+        BatchError: there is nothing to grade, the instructor's notebook fails, or the workers
+            cannot be had.
+        GradebookError: the folder is no course, or the gradebook does not know the assignment.
+        StoreError: another process is grading in the course.
+        BatchInterrupt: Ctrl-C.
+    """
+    if num_workers is not None and num_workers < 1:
+        raise BatchError(f"at least one worker is needed, not {num_workers}")
+    course = read_course(Path(course_folder), database=database)
+    with hold_lock(course.folder) as temporary:
+        conditions = (kernel, repr((limits, sandbox)))
+        plan = make_plan(course, assignment, students, conditions=conditions, regrade=regrade)
+        on_event(Planned(tuple(plan.pending), plan.unchanged))
+        finished: list[SubmissionFinished] = []
+        if plan.pending:
+            workers = (
+                connect(scheduler)
+                if scheduler
+                else start_workers(
+                    num_workers or count_workers(sandbox or Limits(), len(plan.pending)),
+                    fork_server=choose_fork_server(kernel, plan.sources.values(), temporary),
+                    temporary=temporary,
+                    log=course.folder / FOLDER / "workers.log",
+                )
+            )
+            try:
+                with workers as pool:
+                    settings = _choose_settings(kernel, limits, sandbox)
+                    for event in _run(pool, course, plan, settings):
+                        if isinstance(event, SubmissionFinished):
+                            finished.append(_keep(course, event, plan))
+                        on_event(finished[-1] if isinstance(event, SubmissionFinished) else event)
+            except KeyboardInterrupt:
+                raise BatchInterrupt(
+                    f"stopped; of {len(plan.pending)} submissions {len(finished)} have been "
+                    f"graded, and `course grade {assignment}` goes on with the others"
+                ) from None
+    return BatchResult(
+        graded=tuple(judgement for event in finished for judgement in event.judgements),
+        unchanged=plan.unchanged,
+        unsaved={event.student: event.error for event in finished if event.error},
+    )
+
+
+def _run(pool: Pool, course: Course, plan: Plan, settings: "Settings") -> Iterator[Event]:
+    """Run the instructor's notebooks, then judge submissions; what happens is yielded."""
+    references = _make_references(pool, course, plan, settings)
+    yield Ready(pool.num_workers)
+    yield from _judge(pool, plan, references, settings)
+
+
+def _make_references(
+    pool: Pool, course: Course, plan: Plan, settings: "Settings"
+) -> "tuple[Reference, ...]":
+    """Run the instructor's notebooks, and meanwhile see to it that the gradebook knows them."""
+    from course_utils.grading.batch.tasks import make_reference
+
+    futures = [
+        pool.submit(make_reference, name, source, settings) for name, source in plan.sources.items()
+    ]
+    check_assignment(course, plan.assignment, plan.sources)
+    for _ in futures:
+        future = pool.wait()
+        if future.status == "error":
+            raise BatchError(f"{plan.assignment} cannot be graded: {future.exception()}")
+    return tuple(future.result() for future in futures)
+
+
+def _judge(
+    pool: Pool, plan: Plan, references: "tuple[Reference, ...]", settings: "Settings"
+) -> Iterator[Event]:
+    """Judge submissions, as many at a time as there are workers."""
+    from course_utils.grading.batch.tasks import SubmissionTask, judge_submission, read_submitted
+
+    waiting = deque(plan.pending)
+    running: dict[object, SubmissionTask] = {}
+    while waiting or running:
+        while waiting and len(running) < pool.num_workers:
+            student = waiting.popleft()
+            submitted = tuple(
+                read_submitted(plan.pending[student], name, siblings=plan.sources)
+                for name in plan.sources
+            )
+            task = SubmissionTask(student, plan.assignment, submitted, references, settings)
+            yield SubmissionStarted(student)
+            running[pool.submit(judge_submission, task).key] = task
+        yield _wait_for_verdict(pool, running)
+
+
+def _wait_for_verdict(pool: Pool, running: "dict[object, SubmissionTask]") -> SubmissionFinished:
+    """Wait for the next verdict. Dask may forget it then: nobody holds its future any more."""
+    future = pool.wait()
+    task = running.pop(future.key)
+    return SubmissionFinished(task.student, _find_outcome(future, task), "")
+
+
+def _find_outcome(future: "Future[Any]", task: "SubmissionTask") -> tuple[Judgement, ...]:
+    """The verdict on a submission; one without points if its worker died or could not judge."""
+    from distributed import KilledWorker
+
+    from course_utils.grading.batch.tasks import give_up
+
+    error = future.exception()
+    if error is None:
+        judgements: tuple[Judgement, ...] = future.result()
+        return judgements
+    if isinstance(error, KilledWorker):
+        return give_up(task, "died", "the process that judged it died, twice")
+    reason = f"{type(error).__name__}: {error}".partition("\n")[0]
+    return give_up(task, "interrupted", f"it could not be judged: {reason}")
+
+
+def _keep(course: Course, event: SubmissionFinished, plan: Plan) -> SubmissionFinished:
+    """Keep a verdict; the fingerprint comes last, so that all is there where it is.
+
+    One that came of no fault of the submission is kept without, to be tried again.
+    """
+    try:
+        save(course, event.judgements)
+    except (GradebookError, OSError) as error:
+        return replace(event, error=str(error))
+    kinds = {judgement.ending.kind for judgement in event.judgements}
+    write_graded(
+        course.folder,
+        judgements=event.judgements,
+        fingerprint="" if "interrupted" in kinds else plan.fingerprints[event.student],
+        submission=plan.submissions[event.student],
+    )
+    return event
+
+
+def _choose_settings(kernel: str, limits: "RunLimits | None", sandbox: Limits | None) -> "Settings":
+    from course_utils.grading.batch.tasks import Settings
+    from course_utils.grading.judge.plugin import RunLimits
+
+    seed = secrets.randbits(_SEED_BITS)
+    return Settings(seed, kernel, limits or RunLimits(), sandbox or Limits())

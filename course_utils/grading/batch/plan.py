@@ -1,0 +1,160 @@
+"""What there is to do in a batch: submissions that have not been graded as they are now."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import isclose
+from pathlib import Path
+
+from course_utils.grading.judgement import Judgement
+from course_utils.grading.records.gradebook import Course, read_scores
+from course_utils.grading.records.judgements import (
+    Graded,
+    autograded_file,
+    find_fingerprint,
+    find_package_fingerprint,
+    find_submission_fingerprint,
+    find_submissions,
+    read_graded,
+)
+
+SEED_POLICY = "a secret seed, fresh for each batch"
+
+
+class BatchError(Exception):
+    """A batch cannot be graded; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What there is to do.
+
+    Attributes:
+        assignment: the assignment's name.
+        sources: the instructor's notebooks by their names, as JSON text.
+        pending: the folders of the submissions to be graded, by student.
+        submissions: fingerprints of the submissions, by student.
+        fingerprints: of all that the verdicts follow from, by student.
+        unchanged: verdicts of earlier calls that still hold.
+    """
+
+    assignment: str
+    sources: Mapping[str, str]
+    pending: Mapping[str, Path]
+    submissions: Mapping[str, str]
+    fingerprints: Mapping[str, str]
+    unchanged: tuple[Judgement, ...]
+
+
+def make_plan(
+    course: Course,
+    assignment: str,
+    students: Sequence[str] | None,
+    *,
+    conditions: Sequence[str],
+    regrade: bool,
+) -> Plan:
+    """Find out what there is to do.
+
+    Args:
+        course: the nbgrader course.
+        assignment: its name.
+        students: whose submissions; None for all.
+        conditions: what the verdicts follow from besides notebooks and package.
+        regrade: grade them even if nothing has changed.
+
+    Raises:
+        BatchError: there is nothing to grade.
+    """
+    sources = _read_sources(course, assignment)
+    folders = _find_submissions(course, assignment, students)
+    common = find_fingerprint(
+        SEED_POLICY,
+        find_package_fingerprint(),
+        *conditions,
+        *(part for pair in sources.items() for part in pair),
+    )
+    submissions = {
+        student: find_submission_fingerprint(folder) for student, folder in folders.items()
+    }
+    fingerprints = {
+        student: find_fingerprint(common, submission) for student, submission in submissions.items()
+    }
+    known = {} if regrade else _find_known(course, assignment, fingerprints)
+    return Plan(
+        assignment,
+        sources,
+        {student: folder for student, folder in folders.items() if student not in known},
+        submissions,
+        fingerprints,
+        tuple(judgement for graded in known.values() for judgement in graded.judgements),
+    )
+
+
+def _read_sources(course: Course, assignment: str) -> dict[str, str]:
+    """The notebooks of an assignment's source by their names, as JSON text."""
+    folder = course.folder / "source"
+    known = sorted({path.parent.name for path in folder.glob("*/*.ipynb")})
+    if assignment not in known:
+        raise BatchError(
+            f"there is no notebook of an assignment {assignment!r} in {folder}; "
+            f"there are {', '.join(known) or 'none'}"
+        )
+    return {
+        path.stem: path.read_text(encoding="utf-8", errors="replace")
+        for path in sorted((folder / assignment).glob("*.ipynb"))
+    }
+
+
+def _find_submissions(
+    course: Course, assignment: str, students: Sequence[str] | None
+) -> dict[str, Path]:
+    """The folders of the submissions, by student."""
+    found = find_submissions(course.folder, assignment)
+    if not found:
+        raise BatchError(
+            f"nobody has handed in {assignment}: there is no folder "
+            f"{course.folder / 'submitted'}/…/{assignment}; `course collect` puts submissions there"
+        )
+    if students is None:
+        return found
+    if missing := [student for student in students if student not in found]:
+        raise BatchError(
+            f"no submission of {assignment} by {', '.join(missing)}; "
+            f"there are those by {', '.join(found)}"
+        )
+    return {student: found[student] for student in sorted(set(students))}
+
+
+def _find_known(
+    course: Course, assignment: str, fingerprints: Mapping[str, str]
+) -> dict[str, Graded]:
+    """The verdicts that still hold, and are in the gradebook and ``autograded/``, by student."""
+    graded = read_graded(course.folder, assignment)
+    scores = read_scores(course, assignment) if graded else {}
+    return {
+        student: graded[student]
+        for student, fingerprint in fingerprints.items()
+        if student in graded
+        and graded[student].fingerprint == fingerprint
+        and _is_saved(course, graded[student], scores.get(student, {}))
+    }
+
+
+def _is_saved(
+    course: Course, graded: Graded, scores: Mapping[tuple[str, str], float | None]
+) -> bool:
+    def agree(judgement: Judgement) -> bool:
+        saved = [scores.get((judgement.notebook, check.grade_id)) for check in judgement.checks]
+        return all(
+            number is not None and isclose(number, check.score, rel_tol=1e-6)
+            for number, check in zip(saved, judgement.checks, strict=True)
+        )
+
+    return all(
+        agree(judgement)
+        and (
+            judgement.notebook not in graded.executed
+            or autograded_file(course.folder, judgement).is_file()
+        )
+        for judgement in graded.judgements
+    )

@@ -1,0 +1,217 @@
+"""What a worker of a batch does: run the instructor's notebook, judge a submission.
+
+All that it needs travels in the task, and it writes nowhere but into its own temporary folder.
+Dask imports this module when a worker starts.
+"""
+
+import os
+import signal
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import nbformat
+
+from course_utils.grading.batch.workers import LOG_VARIABLE
+from course_utils.grading.intake.repair import (
+    FoundNotebook,
+    SubmissionError,
+    find_notebook,
+    read_submission,
+    repair,
+)
+from course_utils.grading.judge.plugin import RunLimits
+from course_utils.grading.judge.running import Execution, execute
+from course_utils.grading.judge.scoring import find_checks, read_expected, score
+from course_utils.grading.judgement import CheckResult, Ending, EndingKind, Judgement, Repair
+from course_utils.grading.sandbox.guard import Limits
+
+if TYPE_CHECKING:
+    from distributed import Worker
+    from nbformat import NotebookNode
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How the notebooks of a batch are run.
+
+    Attributes:
+        seed: what the check cells draw their inputs from; a secret.
+        kernel: name of the Jupyter kernel.
+        limits: of the run of a notebook.
+        sandbox: of a sandboxed kernel.
+    """
+
+    seed: int
+    kernel: str
+    limits: RunLimits
+    sandbox: Limits
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The instructor's notebook and its run.
+
+    Attributes:
+        name: the notebook's name, without ``.ipynb``.
+        source: the notebook, as JSON text.
+        expected: its run, of which only the answers are kept.
+    """
+
+    name: str
+    source: str
+    expected: Execution
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """A submitted notebook.
+
+    Attributes:
+        name: its lesson's name.
+        content: of its file; empty if there is none that could be read.
+        repairs: that it has another name than its lesson's, if it has.
+        error: why there is none; empty if there is.
+    """
+
+    name: str
+    content: bytes
+    repairs: tuple[Repair, ...]
+    error: str
+
+
+@dataclass(frozen=True)
+class SubmissionTask:
+    """A submission to be judged.
+
+    Attributes:
+        student: whose it is.
+        assignment: the assignment's name.
+        submitted: its notebooks, one for each of the references.
+        references: the instructor's.
+        settings: how to run them.
+    """
+
+    student: str
+    assignment: str
+    submitted: tuple[Submitted, ...]
+    references: tuple[Reference, ...]
+    settings: Settings
+
+
+def dask_setup(worker: "Worker") -> None:
+    """Leave Ctrl-C to the process that grades, and what this one prints to the log; for Dask."""
+    signal.signal(signal.SIGINT, lambda *_: None)
+    if path := os.environ.get(LOG_VARIABLE):
+        log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        for stream in (1, 2):
+            os.dup2(log, stream)
+        os.close(log)
+
+
+def make_reference(name: str, source: str, settings: Settings) -> Reference:
+    """Run the instructor's notebook.
+
+    Args:
+        name: its name, without ``.ipynb``.
+        source: the notebook, as JSON text.
+        settings: how to run it.
+
+    Raises:
+        JudgeError: it fails, does not publish what it should, or there is no such kernel.
+    """
+    notebook = nbformat.reads(source, as_version=4)
+    execution = _execute(notebook, notebook, settings)
+    read_expected(notebook, execution)
+    return Reference(name, source, replace(execution, notebook=notebook))
+
+
+def read_submitted(folder: Path, name: str, *, siblings: Collection[str]) -> Submitted:
+    """Read a submitted notebook.
+
+    Args:
+        folder: the submission.
+        name: the lesson's name.
+        siblings: the names of all of the assignment's notebooks.
+    """
+    names = [f"{sibling}.ipynb" for sibling in siblings]
+    try:
+        found: FoundNotebook = find_notebook(folder, f"{name}.ipynb", siblings=names)
+        return Submitted(name, read_submission(found.path), found.repairs, "")
+    except SubmissionError as error:
+        return Submitted(name, b"", (), str(error))
+
+
+def judge_submission(task: SubmissionTask) -> tuple[Judgement, ...]:
+    """Judge the notebooks of a submission.
+
+    Raises:
+        JudgeError: one could not be run, through no fault of its author.
+    """
+    return tuple(
+        _judge_notebook(task, submitted, reference)
+        for submitted, reference in zip(task.submitted, task.references, strict=True)
+    )
+
+
+def _judge_notebook(task: SubmissionTask, submitted: Submitted, reference: Reference) -> Judgement:
+    if submitted.error:
+        return _give_nothing(task, reference, "refused", submitted.error)
+    source = nbformat.reads(reference.source, as_version=4)
+    try:
+        repaired = repair(source, submitted.content)
+    except SubmissionError as error:
+        return _give_nothing(task, reference, "refused", str(error))
+    return score(
+        source,
+        expected=reference.expected,
+        found=_execute(source, repaired.notebook, task.settings),
+        student=task.student,
+        assignment=task.assignment,
+        notebook=reference.name,
+        repairs=(*submitted.repairs, *repaired.repairs),
+    )
+
+
+def _execute(source: "NotebookNode", notebook: "NotebookNode", settings: Settings) -> Execution:
+    return execute(
+        notebook,
+        seed=settings.seed,
+        kernel=settings.kernel,
+        parameters=source.metadata.get("course", {}).get("grading", {}),
+        limits=settings.limits,
+        sandbox=settings.sandbox,
+    )
+
+
+def give_up(task: SubmissionTask, kind: EndingKind, message: str) -> tuple[Judgement, ...]:
+    """Make the verdict on a submission whose judge did not get to one: no points.
+
+    Args:
+        task: the submission.
+        kind: how its run ended.
+        message: what happened.
+    """
+    return tuple(_give_nothing(task, reference, kind, message) for reference in task.references)
+
+
+def _give_nothing(
+    task: SubmissionTask, reference: Reference, kind: EndingKind, message: str
+) -> Judgement:
+    source = nbformat.reads(reference.source, as_version=4)
+    expected = read_expected(source, reference.expected)
+    checks = tuple(
+        CheckResult(
+            check.grade_id,
+            expected[check.grade_id].exercise,
+            0.0,
+            check.points,
+            (),
+            f"never reached: {message}",
+            "",
+        )
+        for check in find_checks(source)
+    )
+    ending = Ending(kind, 0, message)
+    return Judgement(task.student, task.assignment, reference.name, checks, (), ending, 0.0, 0, "")

@@ -1,0 +1,1 @@
+"""What comes in: archives and exports, and notebooks put right before they run."""

@@ -1,0 +1,1 @@
+"""The judge: runs notebooks with nbval, and compares what they publish with what is expected."""

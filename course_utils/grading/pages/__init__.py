@@ -1,0 +1,1 @@
+"""What is read in a browser: feedback for a learner, a report of the class."""

@@ -1,0 +1,1 @@
+"""Where a learner's code runs: a kernel that sees nothing of the computer, and its guard."""

@@ -1,0 +1,163 @@
+"""The grader's memory: what it keeps, what makes it forget, and its lock."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from course_utils.grading.judgement import CheckResult, Ending, Judgement
+from course_utils.grading.records.judgements import (
+    Standing,
+    StoreError,
+    find_fingerprint,
+    find_package_fingerprint,
+    find_standing,
+    find_submission_fingerprint,
+    hold_lock,
+    read_graded,
+    read_judgements,
+    write_graded,
+)
+
+CHECK = CheckResult("check", "3.1", 1.0, 2.0, (), "not done", "")
+JUDGEMENT = Judgement("ada", "demo", "one", (CHECK,), (), Ending("finished", 0, ""), 1.5, 7, "{}")
+
+
+def test_what_is_written_is_read_back_with_the_executed_notebooks(tmp_path):
+    other = replace(JUDGEMENT, notebook="two", executed="")
+    write_graded(tmp_path, judgements=(JUDGEMENT, other), fingerprint="abc")
+    assert read_judgements(tmp_path, "demo") == [JUDGEMENT, other]
+    graded = read_graded(tmp_path, "demo")["ada"]
+    assert (graded.fingerprint, graded.executed) == ("abc", {"one"})
+    assert graded.judgements == (replace(JUDGEMENT, executed=""), other)
+    assert read_graded(tmp_path, "other") == {}
+
+
+@pytest.mark.parametrize("damage", ["", "{", "[]", '{"judgements": []}', '{"judgements": [{}]}'])
+def test_a_damaged_file_is_as_none(tmp_path, damage):
+    for student in ("ada", "bob"):
+        write_graded(tmp_path, judgements=(replace(JUDGEMENT, student=student),), fingerprint="abc")
+    (tmp_path / ".course" / "graded" / "demo" / "ada.json").write_text(damage)
+    assert list(read_graded(tmp_path, "demo")) == ["bob"]
+
+
+def test_standing_says_whose_verdict_no_longer_fits(tmp_path):
+    for student in ("ada", "bob", "cyd"):
+        folder = tmp_path / "submitted" / student / "demo"
+        folder.mkdir(parents=True)
+        (folder / "demo.ipynb").write_text(student)
+        if student != "cyd":
+            write_graded(
+                tmp_path,
+                judgements=(replace(JUDGEMENT, student=student),),
+                fingerprint="abc",
+                submission=find_submission_fingerprint(folder),
+            )
+    assert find_standing(tmp_path, "demo") == Standing("demo", (), (), ("cyd",))
+    (tmp_path / "submitted" / "ada" / "demo" / "demo.ipynb").write_text("better")
+    (tmp_path / "submitted" / "bob" / "demo").rename(tmp_path / "elsewhere")
+    standing = find_standing(tmp_path, "demo", scored=["cyd", "dan"])
+    assert standing == Standing("demo", ("ada",), ("bob", "dan"), ())
+    assert standing.sentences()[1].startswith(
+        "demo: 2 are without a submission any more (bob, dan)"
+    )
+    # An earlier version did not say what it had graded.
+    write_graded(tmp_path, judgements=(replace(JUDGEMENT, student="ada"),), fingerprint="abc")
+    assert find_standing(tmp_path, "demo").outdated == ()
+
+
+def test_a_fingerprint_tells_where_one_part_ends():
+    assert find_fingerprint("ab", "c") != find_fingerprint("a", "bc")
+    assert find_fingerprint("ab", b"c") == find_fingerprint("ab", "c")
+
+
+def test_the_fingerprint_of_a_submission_follows_its_notebooks_and_timestamp(tmp_path):
+    secret = tmp_path / "secret"
+    secret.write_text("1")
+    folder = tmp_path / "submission"
+    folder.mkdir()
+    seen = [find_submission_fingerprint(folder)]
+
+    def changed():
+        seen.append(find_submission_fingerprint(folder))
+        return seen[-1] not in seen[:-1]
+
+    (folder / "demo.ipynb").write_text("1")
+    assert changed()
+    (folder / "demo.ipynb").write_text("2")
+    assert changed()
+    (folder / "timestamp.txt").write_text("2031-05-04")
+    assert changed()
+    (folder / "plot.png").write_text("1")
+    assert changed()
+    (folder / "plot.png").write_text("2")
+    assert not changed()
+    (folder / "link.ipynb").symlink_to(secret)
+    assert changed()
+    secret.write_text("2")
+    assert not changed()
+    os.mkfifo(folder / "pipe.ipynb")
+    assert changed()
+    with (folder / "giant.ipynb").open("wb") as file:
+        file.truncate(10**12)
+    assert changed()
+
+
+def test_the_fingerprint_of_the_package_follows_its_code(tmp_path, monkeypatch):
+    module = tmp_path / "part" / "module.py"
+    module.parent.mkdir()
+    monkeypatch.setattr("course_utils.__file__", str(tmp_path / "__init__.py"))
+    seen = set()
+    for text in ("a = 1", "a = 1", "a = 2"):
+        module.write_text(text)
+        seen.add(find_package_fingerprint())
+    (tmp_path / "notes.txt").touch()
+    seen.add(find_package_fingerprint())
+    assert len(seen) == 2
+
+
+def test_the_lock_keeps_others_out_and_says_who_has_it(tmp_path):
+    with hold_lock(tmp_path) as temporary:
+        assert temporary.is_dir()
+        with pytest.raises(StoreError, match=rf"process {os.getpid()}\) is at work in {tmp_path}"):
+            hold_lock(tmp_path).__enter__()
+    assert not temporary.exists()
+    with hold_lock(tmp_path):
+        pass
+
+
+def test_the_lock_of_a_killed_process_is_taken_over_and_its_leftovers_removed(tmp_path):
+    code = (
+        "import os, signal, sys; from pathlib import Path\n"
+        "from course_utils.grading.records.judgements import hold_lock\n"
+        "with hold_lock(Path(sys.argv[1])) as temporary:\n"
+        "    (temporary / 'file').touch(); print(temporary, flush=True)\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    killed = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=False
+    )
+    temporary = Path(killed.stdout.strip())
+    assert (temporary / "file").exists()
+    half_written = tmp_path / ".course" / "graded" / "demo" / ".ada.json.123"
+    kept = tmp_path / "autograded" / "ada" / "demo" / ".hidden"
+    for path in (half_written, kept):
+        path.parent.mkdir(parents=True)
+        path.touch()
+    with hold_lock(tmp_path):
+        assert not temporary.exists()
+        assert not half_written.exists()
+        assert kept.exists()
+
+
+def test_the_lock_file_cannot_name_a_folder_to_be_removed(tmp_path):
+    victim = tmp_path / "victim"
+    victim.mkdir()
+    (tmp_path / ".course").mkdir()
+    (tmp_path / ".course" / "lock").write_text(json.dumps({"temporary": str(victim)}))
+    with hold_lock(tmp_path):
+        assert victim.exists()
