@@ -12,7 +12,7 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from course_utils.files import write_own
 from course_utils.formats import format_memory, format_points, format_seconds
@@ -237,7 +237,7 @@ def _draw_exercises(exercises: Sequence[ExerciseSummary]) -> Picture:
     axes.set_yticks(range(len(names)), names)
     axes.invert_yaxis()
     axes.grid(visible=False, axis="y")
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.0f} %"))
+    axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
     axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
     hardest = min(exercises, key=lambda one: one.mean_score / (one.max_score or 1))
     summary = (

@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.ft2font import FT2Font
 from matplotlib.text import Text
 
-from course_utils import glyphs
-from course_utils.glyphs import FONT, make_printable
+from course_utils.plots import glyphs
+from course_utils.plots.glyphs import FONT, make_printable
 
 
 def characters(family):
