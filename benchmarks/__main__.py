@@ -25,9 +25,9 @@ app = typer.Typer(
 )
 
 
-@app.command(epilog=examples("python -m benchmarks grading --students 6 --json grading.json"))
+@app.command(epilog=examples("python -m benchmarks grading --learners 6 --json grading.json"))
 def grading(
-    students: Annotated[
+    learners: Annotated[
         int, typer.Option(min=1, help="How many submissions every grader gets.")
     ] = 50,
     json_file: Json = None,
@@ -39,7 +39,7 @@ def grading(
 
     if reason := unavailable():
         error_console.print(reason, **PLAIN)
-    measure = partial(measure_grading, num_students=students)
+    measure = partial(measure_grading, num_learners=learners)
     show(measure, json_file, force=force, maker=MAKER)
 
 

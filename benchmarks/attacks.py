@@ -134,11 +134,11 @@ def _write(notebook, folder):
     nbformat.write(notebook, folder / f"{inside.ASSIGNMENT}.ipynb")
 
 
-def autograde(student: str, course: Path, *, seconds: float, report: Path) -> Autograded:
-    """Run nbgrader on a student's submission in a sandbox.
+def autograde(learner: str, course: Path, *, seconds: float, report: Path) -> Autograded:
+    """Run nbgrader on a learner's submission in a sandbox.
 
     Args:
-        student: the name of the submission's folder.
+        learner: the name of the submission's folder.
         course: nbgrader's folder; it is only read.
         seconds: how long nbgrader may take.
         report: a new folder, the only one on disk that the sandbox can write to.
@@ -147,7 +147,7 @@ def autograde(student: str, course: Path, *, seconds: float, report: Path) -> Au
         SandboxError: there is no sandbox to be had, or nobody knows why it ended.
     """
     report.mkdir()
-    guard = Guard(_plan(student, course, seconds=seconds, report=report))
+    guard = Guard(_plan(learner, course, seconds=seconds, report=report))
     guard.start()
     guard.started.result()
     guard.join(seconds + _SLACK)
@@ -156,7 +156,7 @@ def autograde(student: str, course: Path, *, seconds: float, report: Path) -> Au
     return _read_report(report, guard, seconds)
 
 
-def _plan(student, course, *, seconds, report):
+def _plan(learner, course, *, seconds, report):
     folders = (str(inside.COURSE), _HOME, "/tmp", "/dev/shm", _SOCKETS)
     options = [
         *provisioner._ISOLATION,
@@ -173,7 +173,7 @@ def _plan(student, course, *, seconds, report):
     return Plan(
         program=shutil.which("bwrap") or "bwrap",
         options=options,
-        command=[sys.executable, _SCRIPT, student, str(seconds)],
+        command=[sys.executable, _SCRIPT, learner, str(seconds)],
         limits=LIMITS,
         folders=folders,
         sockets=_SOCKETS,
@@ -224,8 +224,8 @@ def compare(submissions: Mapping[str, NotebookNode], *, seconds: float) -> Itera
             _write(notebook, course / "submitted" / _to_id(one) / inside.ASSIGNMENT)
 
         def run(one):
-            student = _to_id(one)
-            nbgrader = autograde(student, course, seconds=seconds, report=folder / student)
+            learner = _to_id(one)
+            nbgrader = autograde(learner, course, seconds=seconds, report=folder / learner)
             judgement = judge(one, submissions[one], limits=RUN_LIMITS, sandbox=SANDBOX_LIMITS)
             return Row(one, nbgrader, judgement.score, judgement.ending.kind)
 

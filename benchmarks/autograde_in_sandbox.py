@@ -1,6 +1,6 @@
 """What compare_attacks.py runs in its sandbox: nbgrader on one submission, and what it looks at.
 
-``autograde_in_sandbox.py STUDENT SECONDS`` is the sandbox's first process, which no other there can
+``autograde_in_sandbox.py LEARNER SECONDS`` is the sandbox's first process, which no other there can
 kill. It grades the submission in a copy of the course in /original and writes what came of it to
 /report. The neighbour, whose folder the attacks are after, comes first: the course in which that
 submission has been graded goes to /report too, for the others to be graded in.
@@ -34,15 +34,15 @@ _ERROR = re.compile(r"^ *(?:\w+\.)*([A-Z]\w*(?:Error|Entry): .*)", re.MULTILINE)
 _WENT_ON = f"There was an error processing assignment '{ASSIGNMENT}' for student"
 
 
-def main(student: str, seconds: float) -> None:
-    """Grade a student's submission within a time limit, and report."""
+def main(learner: str, seconds: float) -> None:
+    """Grade a learner's submission within a time limit, and report."""
     shutil.copytree(ORIGINAL, COURSE, dirs_exist_ok=True)
-    if student == NEIGHBOUR:
+    if learner == NEIGHBOUR:
         _run_nbgrader("generate_assignment", ASSIGNMENT, seconds=seconds)
     connections = _listen()
-    before = _hash_files(student), _read_grades(NEIGHBOUR)
+    before = _hash_files(learner), _read_grades(NEIGHBOUR)
     began = time.monotonic()
-    return_code = _run_nbgrader("autograde", ASSIGNMENT, "--student", student, seconds=seconds)
+    return_code = _run_nbgrader("autograde", ASSIGNMENT, "--student", learner, seconds=seconds)
     passed = time.monotonic() - began
     left = _find_processes() if return_code is not None else []
     with contextlib.suppress(ProcessLookupError):
@@ -53,16 +53,16 @@ def main(student: str, seconds: float) -> None:
         "seconds": round(passed, 1),
         "error": (["", *_ERROR.findall(log)])[-1],
         "went_on": return_code == 0 or _WENT_ON in log,
-        "points": sum(sum(points) for points in _read_grades(student).values()),
+        "points": sum(sum(points) for points in _read_grades(learner).values()),
         "outside": {
-            "other submission read": SECRET in log + _read_autograded(student),
-            "other submission changed": _hash_files(student) != before[0],
-            "other's grades changed": student != NEIGHBOUR and _read_grades(NEIGHBOUR) != before[1],
+            "other submission read": SECRET in log + _read_autograded(learner),
+            "other submission changed": _hash_files(learner) != before[0],
+            "other's grades changed": learner != NEIGHBOUR and _read_grades(NEIGHBOUR) != before[1],
             "process left behind": bool(left),
             "network used": bool(connections),
         },
     }
-    if student == NEIGHBOUR:
+    if learner == NEIGHBOUR:
         shutil.copytree(COURSE, REPORT / "course")
     (REPORT / "report.json").write_text(json.dumps(report))
 
@@ -97,21 +97,21 @@ def _listen():
     return connections
 
 
-def _hash_files(student):
-    """Digests of what the student's grading should leave as it is."""
+def _hash_files(learner):
+    """Digests of what the learner's grading should leave as it is."""
     return {
         str(path): hashlib.sha256(path.read_bytes()).hexdigest()
         for step in ("source", "release", "submitted", "autograded")
         for path in Path(COURSE, step).rglob("*")
-        if path.is_file() and student not in path.parts
+        if path.is_file() and learner not in path.parts
     }
 
 
-def _read_grades(student):
-    """A student's points for each check: by nbgrader, and by hand on top or instead."""
+def _read_grades(learner):
+    """A learner's points for each check: by nbgrader, and by hand on top or instead."""
     with Gradebook(f"sqlite:///{COURSE}/gradebook.db") as gradebook:
         try:
-            submission = gradebook.find_submission(ASSIGNMENT, student)
+            submission = gradebook.find_submission(ASSIGNMENT, learner)
         except MissingEntry:
             return {}
         return {
@@ -121,8 +121,8 @@ def _read_grades(student):
         }
 
 
-def _read_autograded(student):
-    folder = Path(COURSE, "autograded", student)
+def _read_autograded(learner):
+    folder = Path(COURSE, "autograded", learner)
     return "".join(path.read_text(errors="replace") for path in folder.rglob("*.ipynb"))
 
 

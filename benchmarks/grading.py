@@ -25,11 +25,11 @@ from course_utils.formats import format_points
 from course_utils.grading.records.gradebook import read_course, read_scores
 from course_utils.grading.records.judgements import read_judgements
 from course_utils.grading.release.course_folder import init_grading, scripts_on_path
-from course_utils.grading.release.example_class import ASSIGNMENT, Student, make_example_class
+from course_utils.grading.release.example_class import ASSIGNMENT, Learner, make_example_class
 from course_utils.grading.sandbox.provisioner import unavailable
 from course_utils.notebooks import NotebookError, read_notebook
 
-NUM_STUDENTS = 50
+NUM_LEARNERS = 50
 HARMLESS = ("right", "another way", "in part", "mistakes")
 HOSTILE = ("fork bomb", "all memory", "a gigabyte of output", "endless loop")
 # What is handed in first to all graders, none of which it can harm; then comes what is drawn.
@@ -59,20 +59,20 @@ class _Grader:
     target: float | None = None
 
 
-def measure_grading(*, num_students: int = NUM_STUDENTS) -> Iterator[Measurement]:
+def measure_grading(*, num_learners: int = NUM_LEARNERS) -> Iterator[Measurement]:
     """Grade the same class here, by nbgrader and, where it is installed, by otter.
 
     The slowest of them comes last.
 
     Args:
-        num_students: at least 1.
+        num_learners: at least 1.
 
     Raises:
         RunError: a grader gives no score to anyone.
     """
     with tempfile.TemporaryDirectory(prefix="course-bench-") as name:
         course, small, full = (Path(name, one) for one in ("course", "small", "full"))
-        _make_class(course, num_students, kinds=ORDINARY)
+        _make_class(course, num_learners, kinds=ORDINARY)
         shutil.copytree(course, full)
         shutil.copytree(course, small)
         set_parameters(small)
@@ -86,10 +86,10 @@ def measure_grading(*, num_students: int = NUM_STUDENTS) -> Iterator[Measurement
         else:
             source = course / "source" / ASSIGNMENT / f"{ASSIGNMENT}.ipynb"
             otter.write_autograder(source, small / otter.AUTOGRADER)
-        ours = _measure_grader(_Grader("course grade", _GRADE, course), num_students)
+        ours = _measure_grader(_Grader("course grade", _GRADE, course), num_learners)
         yield from ours
         for grader in others:
-            theirs = _measure_grader(grader, num_students)
+            theirs = _measure_grader(grader, num_learners)
             yield from theirs
             yield Measurement(
                 f"course grade / {grader.name}",
@@ -99,7 +99,7 @@ def measure_grading(*, num_students: int = NUM_STUDENTS) -> Iterator[Measurement
             )
 
 
-def _measure_grader(grader: _Grader, num_students: int) -> list[Measurement]:
+def _measure_grader(grader: _Grader, num_learners: int) -> list[Measurement]:
     """Grade a class; the first measurement tells how fast that is.
 
     Raises:
@@ -112,11 +112,11 @@ def _measure_grader(grader: _Grader, num_students: int) -> list[Measurement]:
         raise RunError(f"{grader.name} graded nothing: {family.failure or 'it names no reason'}")
     return [
         Measurement(
-            f"{grader.name}: submissions", 60 * num_students / family.seconds, "per minute"
+            f"{grader.name}: submissions", 60 * num_learners / family.seconds, "per minute"
         ),
-        Measurement(f"{grader.name}: submissions with a score", num_graded, f"of {num_students}"),
+        Measurement(f"{grader.name}: submissions with a score", num_graded, f"of {num_learners}"),
         Measurement(
-            f"{grader.name}: CPU time", family.cpu_seconds / num_students, "s per submission"
+            f"{grader.name}: CPU time", family.cpu_seconds / num_learners, "s per submission"
         ),
         Measurement(
             f"{grader.name}: peak memory of all processes together (PSS)",
@@ -127,7 +127,7 @@ def _measure_grader(grader: _Grader, num_students: int) -> list[Measurement]:
 
 
 def _count_graded(grader: _Grader) -> int:
-    """How many students have a score, be it 0."""
+    """How many learners have a score, be it 0."""
     if grader.command == otter.COMMAND:
         scores = grader.folder / otter.SCORES
         return len(json.loads(scores.read_text(encoding="utf-8"))) if scores.exists() else 0
@@ -136,7 +136,7 @@ def _count_graded(grader: _Grader) -> int:
 
 
 def measure_hostile_class() -> Iterator[Measurement]:
-    """Grade a class in which each harmless student has a hostile one beside it.
+    """Grade a class in which each harmless learner has a hostile one beside it.
 
     Raises:
         RunError: the grader fails, gives a score that is not deserved, or leaves processes behind.
@@ -146,10 +146,10 @@ def measure_hostile_class() -> Iterator[Measurement]:
     kinds = [kind for pair in zip(HOSTILE, HARMLESS, strict=True) for kind in pair]
     with tempfile.TemporaryDirectory(prefix="course-bench-") as name:
         course = Path(name, "course")
-        students = _make_class(course, len(kinds), kinds=kinds)
+        learners = _make_class(course, len(kinds), kinds=kinds)
         with scripts_on_path():
             family = measure_family(_GRADE, course, name="a hostile class")
-        wrong = _find_wrong_scores(course, students)
+        wrong = _find_wrong_scores(course, learners)
     yield Measurement("hostile class: time", family.seconds, "s")
     yield Measurement(
         "hostile class: peak memory of all processes together (PSS)",
@@ -172,24 +172,24 @@ def measure_hostile_class() -> Iterator[Measurement]:
         raise RunError(f"processes left behind by the grader: {', '.join(family.left)}")
 
 
-def _make_class(course: Path, num_students: int, *, kinds: Sequence[str]) -> tuple[Student, ...]:
+def _make_class(course: Path, num_learners: int, *, kinds: Sequence[str]) -> tuple[Learner, ...]:
     """Lay out a course with lesson 3 and submissions of these kinds, then drawn ones."""
     init_grading(course, lessons=[one for one in find_lessons() if one.stem == ASSIGNMENT])
-    return make_example_class(course, num_students, seed=0, kinds=kinds)
+    return make_example_class(course, num_learners, seed=0, kinds=kinds)
 
 
-def _find_wrong_scores(course: Path, students: Sequence[Student]) -> dict[str, str]:
+def _find_wrong_scores(course: Path, learners: Sequence[Learner]) -> dict[str, str]:
     """Which kinds of submission did not get the score that they deserve, each with a sentence."""
-    judged = {one.student: one for one in read_judgements(course, ASSIGNMENT)}
+    judged = {one.learner: one for one in read_judgements(course, ASSIGNMENT)}
     wrong = {}
-    for student in students:
-        judgement = judged.get(student.student)
+    for learner in learners:
+        judgement = judged.get(learner.learner)
         if judgement is None:
-            wrong[student.kind] = f"{student.kind}: not graded"
-        elif not isclose(judgement.score, student.expected_score, abs_tol=1e-6):
-            wrong[student.kind] = (
-                f"{student.kind}: {format_points(judgement.score)} points instead of "
-                f"{format_points(student.expected_score)} "
+            wrong[learner.kind] = f"{learner.kind}: not graded"
+        elif not isclose(judgement.score, learner.expected_score, abs_tol=1e-6):
+            wrong[learner.kind] = (
+                f"{learner.kind}: {format_points(judgement.score)} points instead of "
+                f"{format_points(learner.expected_score)} "
                 f"({judgement.ending.message or judgement.ending.kind})"
             )
     return wrong

@@ -25,8 +25,8 @@ CourseOption = Annotated[
 Force = Annotated[
     bool, typer.Option("--force", help="Replace a file of that name that something else made.")
 ]
-Students = Annotated[
-    list[str] | None, typer.Option("--student", help="Only this student; repeatable.")
+Learners = Annotated[
+    list[str] | None, typer.Option("--learner", help="Only this learner; repeatable.")
 ]
 
 
@@ -63,7 +63,7 @@ def add_commands(app: typer.Typer) -> None:
         (
             grade,
             "course grade 03_training",
-            "course grade 03_training --student ada --regrade",
+            "course grade 03_training --learner ada --regrade",
             "course grade 03_training --scheduler tcp://192.0.2.1:8786",
         ),
         (feedback, "course feedback 03_training"),
@@ -102,7 +102,7 @@ def release(
 def init_grading(
     folder: Annotated[Path, typer.Argument(help="Folder of the new course.")],
     with_example_class: Annotated[
-        int, typer.Option(min=0, help="Let so many invented students hand in lesson 3.")
+        int, typer.Option(min=0, help="Let so many invented learners hand in lesson 3.")
     ] = 0,
 ) -> None:
     """Lay out a course for grading: an nbgrader course with the lessons as its assignments."""
@@ -112,11 +112,11 @@ def init_grading(
     with console.status("Laying out the course …"):
         course = lay_out(folder, with_example_class=with_example_class)
     _say(f"{folder}: {len(course.assignments)} assignments: {', '.join(course.assignments)}")
-    for student in course.students:
-        points = f"{student.expected_score:g} of {student.max_score:g} points expected"
-        _say(f"  {student.student}: {student.description} ({points})")
-    assignment = "03_training" if course.students else course.assignments[0]
-    following = "grade" if course.students else "collect EXPORT.zip"
+    for learner in course.learners:
+        points = f"{learner.expected_score:g} of {learner.max_score:g} points expected"
+        _say(f"  {learner.learner}: {learner.description} ({points})")
+    assignment = "03_training" if course.learners else course.assignments[0]
+    following = "grade" if course.learners else "collect EXPORT.zip"
     _say(f"Next: cd {folder} && course {following} {assignment}")
 
 
@@ -154,13 +154,13 @@ def collect(  # noqa: PLR0917, a command's options
     for one in collected.submissions:
         late = ", late" if one.is_late else ""
         hint = " (another one is there; --replace takes this one)" if one.status == "kept" else ""
-        _say(f"{one.student}: {one.status}{late}{hint}")
+        _say(f"{one.learner}: {one.status}{late}{hint}")
     for refused in collected.refused:
         error_console.print(f"{refused.name}: refused, {refused.message}", **PLAIN)
     if collected.passed_over:
         _say(f"Passed over, being no notebooks: {', '.join(collected.passed_over)}")
     _say(f"{len(collected.submissions)} submissions; next: course grade {assignment}")
-    if kept := [one.student for one in collected.submissions if one.status == "kept"]:
+    if kept := [one.learner for one in collected.submissions if one.status == "kept"]:
         what = f"{len(kept)} submissions ({', '.join(kept)})"
         _warn([f"NOT taken: {what}. Others are in submitted/; --replace takes these instead"])
         raise typer.Exit(1)
@@ -169,7 +169,7 @@ def collect(  # noqa: PLR0917, a command's options
 def grade(  # noqa: PLR0917, a command's options
     assignment: Assignment,
     course: CourseOption = Path(),
-    students: Students = None,
+    learners: Learners = None,
     regrade: Annotated[
         bool, typer.Option("--regrade", help="Grade also what has not changed.")
     ] = False,
@@ -205,7 +205,7 @@ def grade(  # noqa: PLR0917, a command's options
             result = grade_batch(
                 course,
                 assignment,
-                students=students,
+                learners=learners,
                 regrade=regrade,
                 scheduler=scheduler,
                 num_workers=workers,
@@ -219,15 +219,15 @@ def grade(  # noqa: PLR0917, a command's options
         raise typer.Exit(130) from None
     console.print(judgements_table([*result.unchanged, *result.graded]))
     _say(f"{len(result.graded)} graded now, {len(result.unchanged)} unchanged since")
-    for student, message in result.unsaved.items():
-        error_console.print(f"{student}: not saved, {message}", **PLAIN)
+    for learner, message in result.unsaved.items():
+        error_console.print(f"{learner}: not saved, {message}", **PLAIN)
     if result.unsaved:
         raise typer.Exit(1)
     _say(f"Next: course feedback {assignment}, course report {assignment}, course export")
 
 
 def feedback(
-    assignment: Assignment, course: CourseOption = Path(), students: Students = None
+    assignment: Assignment, course: CourseOption = Path(), learners: Learners = None
 ) -> None:
     """Write a page for each learner: every check with its outcome and reason."""
     _require_packages()
@@ -237,12 +237,12 @@ def feedback(
     folder = _read_course(course).folder
     found = _judgements(folder, [assignment])
     standing = find_standing(folder, assignment)
-    wanted = [one for one in found if not students or one.student in students]
-    if missing := set(students or ()) - {one.student for one in wanted}:
+    wanted = [one for one in found if not learners or one.learner in learners]
+    if missing := set(learners or ()) - {one.learner for one in wanted}:
         raise CommandError(f"{assignment} of {', '.join(sorted(missing))} has not been graded")
     for judgement in wanted:
-        notice = _OUTDATED if judgement.student in standing.outdated else ""
-        notice = _WITHDRAWN if judgement.student in standing.withdrawn else notice
+        notice = _OUTDATED if judgement.learner in standing.outdated else ""
+        notice = _WITHDRAWN if judgement.learner in standing.withdrawn else notice
         _say(str(write_feedback(judgement, folder / "feedback", notice=notice)))
     _warn(standing.sentences())
 
@@ -301,7 +301,7 @@ def export(  # noqa: PLR0917, a command's options
         if names:
             error_console.print(f"{title}: {', '.join(names)}", **PLAIN)
     for name in dict.fromkeys(score.assignment for score in scores):
-        scored = [one.student for one in scores if one.assignment == name and one.submitted]
+        scored = [one.learner for one in scores if one.assignment == name and one.submitted]
         _warn(find_standing(opened.folder, name, scored=scored).sentences())
 
 

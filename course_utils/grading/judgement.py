@@ -3,9 +3,11 @@
 import dataclasses
 import json
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from functools import cache
+from typing import Annotated, Literal
+
+from pydantic import Field, TypeAdapter, ValidationError
 
 RepairKind = Literal[
     "missing",
@@ -27,10 +29,11 @@ EndingKind = Literal[
     "refused",
     "interrupted",
 ]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class ResultError(ValueError):
-    """A text is no judgement; the message says where it goes wrong."""
+    """A text is not a judgement; the message says where it goes wrong."""
 
 
 @dataclass(frozen=True)
@@ -66,8 +69,8 @@ class CheckResult:
 
     grade_id: str
     exercise: str
-    score: float
-    max_score: float
+    score: Finite
+    max_score: Finite
     answers: tuple[AnswerResult, ...]
     reason: str
     found: str
@@ -106,10 +109,10 @@ class Ending:
 
 @dataclass(frozen=True)
 class Judgement:
-    """The verdict on one notebook of one submission.
+    """What the judge says of one notebook of one submission.
 
     Attributes:
-        student: the learner's identifier.
+        learner: the learner's identifier.
         assignment: the assignment's name.
         notebook: the notebook's name, without ``.ipynb``.
         checks: one result for each check cell of the source, in the source's order.
@@ -120,13 +123,13 @@ class Judgement:
         executed: the notebook with its outputs, as JSON text; empty when there is none.
     """
 
-    student: str
+    learner: str
     assignment: str
     notebook: str
     checks: tuple[CheckResult, ...]
     repairs: tuple[Repair, ...]
     ending: Ending
-    seconds: float
+    seconds: Finite
     peak_memory: int
     executed: str
 
@@ -149,93 +152,16 @@ class Judgement:
         """Read what :meth:`to_json` wrote.
 
         Raises:
-            ResultError: the text is no JSON, or a field is missing, unknown or of another type.
+            ResultError: the text isn't JSON, or a field is missing, unknown or of another type.
         """
         try:
-            parsed = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            raise ResultError(f"no judgement, since it is no JSON: {error}") from None
-        fields = _take(
-            parsed,
-            "judgement",
-            {field.name: _TYPES[field.name] for field in dataclasses.fields(cls)},
-        )
-        ending = _take(fields["ending"], "ending", {"kind": str, "cell": int, "message": str})
-        _require_kind(ending["kind"], EndingKind, "ending")
-        return cls(
-            **{
-                **fields,
-                "checks": tuple(map(_read_check, fields["checks"])),
-                "repairs": tuple(map(_read_repair, fields["repairs"])),
-                "ending": Ending(**ending),
-            }
-        )
+            return _adapter().validate_json(text, strict=True, extra="forbid")
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            place = " ".join(map(str, first["loc"])) or "the text"
+            raise ResultError(f"not a judgement: {place}: {first['msg']}") from None
 
 
-_TYPES: dict[str, type] = {
-    "student": str,
-    "assignment": str,
-    "notebook": str,
-    "checks": list,
-    "repairs": list,
-    "ending": dict,
-    "seconds": float,
-    "peak_memory": int,
-    "executed": str,
-}
-
-
-def _read_check(value: object) -> CheckResult:
-    fields = _take(
-        value,
-        "check",
-        {
-            "grade_id": str,
-            "exercise": str,
-            "score": float,
-            "max_score": float,
-            "answers": list,
-            "reason": str,
-            "found": str,
-        },
-    )
-    answers = (
-        AnswerResult(**_take(answer, "answer", {"case": str, "passed": bool, "reason": str}))
-        for answer in fields["answers"]
-    )
-    return CheckResult(**{**fields, "answers": tuple(answers)})
-
-
-def _read_repair(value: object) -> Repair:
-    fields = _take(value, "repair", {"kind": str, "cell": str, "message": str})
-    _require_kind(fields["kind"], RepairKind, "repair")
-    return Repair(**fields)
-
-
-def _require_kind(kind: str, kinds: object, name: str) -> None:
-    if kind not in get_args(kinds):
-        raise ResultError(
-            f"no judgement: the kind of its {name} is one of {', '.join(get_args(kinds))}, "
-            f"not {kind!r}"
-        )
-
-
-def _take(value: object, name: str, types: Mapping[str, type]) -> dict[str, Any]:
-    """Check that ``value`` is a dictionary with just these fields, each of its very type."""
-    if not isinstance(value, dict):
-        raise ResultError(f"no judgement: its {name} is a {type(value).__name__}, not a dictionary")
-    if value.keys() != types.keys():
-        differing = ", ".join(sorted(value.keys() ^ types.keys()))
-        raise ResultError(f"no judgement: its {name} lacks or should lack {differing}")
-    fields = {}
-    for field, field_type in types.items():
-        found: Any = value[field]
-        is_whole = field_type is float and type(found) is int and abs(found) < 2**53
-        found = float(found) if is_whole else found
-        is_typed = type(found) is field_type
-        if not is_typed or (isinstance(found, float) and not math.isfinite(found)):
-            raise ResultError(
-                f"no judgement: {field} of its {name} is {found!r}, not a {field_type.__name__}"
-            )
-        fields[field] = found
-    return fields
+@cache
+def _adapter() -> TypeAdapter[Judgement]:
+    return TypeAdapter(Judgement)

@@ -54,7 +54,7 @@ def test_a_submission_that_cannot_be_read_is_left_as_it_is(tmp_path):
 
 @pytest.fixture
 def grade_class(monkeypatch):
-    """Measure a class with graders that take so long, and give a score to so many students."""
+    """Measure a class with graders that take so long, and give a score to so many learners."""
 
     def grade(seconds, num_graded, *, with_otter=True):
         def lay_out(folder, *, lessons):
@@ -63,15 +63,15 @@ def grade_class(monkeypatch):
 
         def run(command, folder, *, name, may_fail):
             assert may_fail
-            students = sorted(one.name for one in (folder / "submitted").iterdir())
-            assert len(students) == 3
-            graded = students[: num_graded.get(name, 3)]
+            learners = sorted(one.name for one in (folder / "submitted").iterdir())
+            assert len(learners) == 3
+            graded = learners[: num_graded.get(name, 3)]
             if name.startswith("otter"):
                 assert zipfile.is_zipfile(folder / otter.AUTOGRADER)
                 (folder / otter.SCORES).write_text(json.dumps(dict.fromkeys(graded, 1.0)))
             scores[folder] = {one: {(ASSIGNMENT, "check-3-1"): 0.0} for one in graded}
             scores[folder] |= {
-                one: {(ASSIGNMENT, "check-3-1"): None} for one in students[len(graded) :]
+                one: {(ASSIGNMENT, "check-3-1"): None} for one in learners[len(graded) :]
             }
             return Family(seconds.get(name, 60.0), 30.0, 2 * 10**9, (), "it stumbled")
 
@@ -83,7 +83,7 @@ def grade_class(monkeypatch):
         monkeypatch.setattr(f"{module}.read_scores", lambda folder, assignment: scores[folder])
         reason = None if with_otter else "there is no otter"
         monkeypatch.setattr(f"{module}.otter.unavailable", lambda: reason)
-        return {one.name: one for one in measure_grading(num_students=3)}
+        return {one.name: one for one in measure_grading(num_learners=3)}
 
     return grade
 
@@ -131,13 +131,13 @@ def grade_hostile_class(monkeypatch):
     def grade(scores, left=()):
         def write_verdicts(command, folder, *, name):
             assert command[-2:] == ("grade", ASSIGNMENT)
-            students = read_example_class(folder)
-            assert {one.kind for one in students} == {*HARMLESS, *HOSTILE}
-            for one in students:
+            learners = read_example_class(folder)
+            assert {one.kind for one in learners} == {*HARMLESS, *HOSTILE}
+            for one in learners:
                 score = scores.get(one.kind, one.expected_score)
                 check = CheckResult("check", "3.1", score, one.max_score, (), "", "")
                 judgement = Judgement(
-                    one.student, ASSIGNMENT, ASSIGNMENT, (check,), (),
+                    one.learner, ASSIGNMENT, ASSIGNMENT, (check,), (),
                     Ending("died", 3, "it ended at cell 3"), 1.0, 1, "",
                 )  # fmt: skip
                 if score is not None:

@@ -23,13 +23,13 @@ def test_every_benchmark_has_help_with_examples(run, command):
 
 
 def test_what_was_measured_is_kept_when_it_is_stopped(run, tmp_path, monkeypatch):
-    def measure(*, num_students):
-        yield Measurement("students", num_students, "of them")
+    def measure(*, num_learners):
+        yield Measurement("learners", num_learners, "of them")
         raise KeyboardInterrupt
 
     monkeypatch.setattr("benchmarks.grading.measure_grading", measure)
     monkeypatch.setattr("benchmarks.otter.unavailable", lambda: "there is no otter")
-    result = run("grading", "--students", "7", "--json", "bench.json")
+    result = run("grading", "--learners", "7", "--json", "bench.json")
     assert result.exit_code == 130
     assert "7 of them" in result.output
     assert "there is no otter" in result.output

@@ -58,11 +58,11 @@ def test_submissions_get_the_points_that_they_deserve(tmp_path, capsys):
     source = tmp_path / "source" / ASSIGNMENT
     source.mkdir(parents=True)
     (source / LESSON.name).write_bytes(LESSON.read_bytes())
-    students = make_example_class(tmp_path, 3, seed=0, kinds=["right", "not done", "cut off"])
+    learners = make_example_class(tmp_path, 3, seed=0, kinds=["right", "not done", "cut off"])
     set_parameters(tmp_path)
     otter.write_autograder(LESSON, tmp_path / "autograder.zip")
     paths = {
-        next(tmp_path.glob(f"submitted/{one.student}/*/*")): one.expected_score for one in students
+        next(tmp_path.glob(f"submitted/{one.learner}/*/*")): one.expected_score for one in learners
     }
     *_, cut_off = paths
     points = otter.grade(list(paths), tmp_path / "autograder.zip")

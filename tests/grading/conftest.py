@@ -86,8 +86,8 @@ def course_folder(course_template, tmp_path):
 def submit(course_folder):
     """Hand in ``demo`` with these answers; returns the submission's folder."""
 
-    def submit(student, answer=RIGHT, *, essay="Because.", timestamp=None):
-        folder = course_folder / "submitted" / student / ASSIGNMENT
+    def submit(learner, answer=RIGHT, *, essay="Because.", timestamp=None):
+        folder = course_folder / "submitted" / learner / ASSIGNMENT
         folder.mkdir(parents=True, exist_ok=True)
         release = course_folder / "release" / ASSIGNMENT / "demo.ipynb"
         notebook = nbformat.read(release, as_version=4)

@@ -61,11 +61,11 @@ def test_from_an_export_to_the_scores(course, course_folder, tmp_path, monkeypat
     assert "eve: 0 of 2 points" in graded.output
     assert "3 graded now, 0 unchanged" in graded.output
     assert "0 graded now, 3 unchanged" in course("grade", "demo").output
-    assert "1 graded now" in course("grade", "demo", "--student", "ada", "--regrade").output
+    assert "1 graded now" in course("grade", "demo", "--learner", "ada", "--regrade").output
 
     assert course("feedback", "demo").exit_code == 0
-    for student in ("ada", "eve", "grace"):
-        page = (course_folder / "feedback" / student / "demo" / "demo.html").read_text()
+    for learner in ("ada", "eve", "grace"):
+        page = (course_folder / "feedback" / learner / "demo" / "demo.html").read_text()
         assert "BEGIN HIDDEN" not in page
     assert course("report").exit_code == 0
     assert "eve" in (course_folder / "report" / "index.html").read_text()
@@ -130,8 +130,8 @@ def test_a_score_that_is_older_than_the_submission_is_called_that(
     page = (course_folder / "report" / "index.html").read_text()
     assert "1 is older than the submission (ada)" in page
     pages = {
-        student: (course_folder / "feedback" / student / "demo" / "demo.html").read_text()
-        for student in ("ada", "bob")
+        learner: (course_folder / "feedback" / learner / "demo" / "demo.html").read_text()
+        for learner in ("ada", "bob")
     }
     assert "You have handed in another version since" in pages["ada"]
     assert "has been taken out of the course" in pages["bob"]
@@ -181,7 +181,7 @@ def test_the_example_class_gets_what_it_deserves(course, tmp_path, monkeypatch):
         )
         for path in (tmp_path / "demo" / ".course" / "graded" / "03_training").glob("*.json")
     }
-    expected = {one.student: one.expected_score for one in read_example_class(tmp_path / "demo")}
+    expected = {one.learner: one.expected_score for one in read_example_class(tmp_path / "demo")}
     assert scores == pytest.approx(expected, abs=1e-3)
     page = nbformat.read(
         next((tmp_path / "demo" / "autograded").rglob("03_training.ipynb")), as_version=4

@@ -22,7 +22,7 @@ TEXT = st.text(max_size=10)
 POINTS = st.floats(allow_nan=False, allow_infinity=False)
 JUDGEMENTS = st.builds(
     Judgement,
-    student=TEXT,
+    learner=TEXT,
     assignment=TEXT,
     notebook=TEXT,
     checks=st.lists(
@@ -56,7 +56,7 @@ JUDGEMENTS = st.builds(
 )
 CHECK = CheckResult("check-3-1", "3.1", 1.5, 2.0, (AnswerResult("a", False, "no"),), "", "[1, 2]")
 JUDGEMENT = Judgement(
-    student="ada",
+    learner="ada",
     assignment="03_training",
     notebook="03_training",
     checks=(CHECK, CHECK),
@@ -109,7 +109,7 @@ def test_a_field_of_another_type_is_refused(field, value):
         (("checks", 0, "answers", 0, "passed"), 1),
         (("checks", 0, "bonus"), 1),
         (("checks", 0), None),
-        (("student",), None),
+        (("learner",), None),
     ],
 )
 def test_a_wrong_value_inside_is_refused(place, value):

@@ -60,22 +60,22 @@ class BatchProgress:
     def show(self, event: Event) -> None:
         """Show what has happened in a batch."""
         match event:
-            case Planned(students=students):
-                self._progress.update(self._task, total=len(students))
-                self._describe("the instructor's notebook" if students else "nothing to grade")
+            case Planned(learners=learners):
+                self._progress.update(self._task, total=len(learners))
+                self._describe("the instructor's notebook" if learners else "nothing to grade")
             case Ready(num_workers=num_workers):
                 self._describe(f"{num_workers} at a time")
-            case SubmissionStarted(student=student):
-                self._running.append(student)
+            case SubmissionStarted(learner=learner):
+                self._running.append(learner)
                 self._describe(", ".join(self._running))
-            case SubmissionFinished(student=student, judgements=judgements, error=error):
-                self._running = [one for one in self._running if one != student]
+            case SubmissionFinished(learner=learner, judgements=judgements, error=error):
+                self._running = [one for one in self._running if one != learner]
                 self._describe(", ".join(self._running))
                 self._progress.advance(self._task)
                 for judgement in judgements:
                     self._console.print(_line(judgement), markup=False, highlight=False)
                 if error:
-                    self._console.print(f"{student}: {error}", markup=False, highlight=False)
+                    self._console.print(f"{learner}: {error}", markup=False, highlight=False)
 
     def _describe(self, text: str) -> None:
         self._progress.update(self._task, description=text)
@@ -84,7 +84,7 @@ class BatchProgress:
 def _line(judgement: Judgement) -> str:
     points = f"{format_points(judgement.score)} of {format_points(judgement.max_score)} points"
     took = f"{format_seconds(judgement.seconds)}, {format_memory(judgement.peak_memory)}"
-    return "; ".join([f"{judgement.student}: {points} ({took})", *_remarks(judgement)])
+    return "; ".join([f"{judgement.learner}: {points} ({took})", *_remarks(judgement)])
 
 
 def _remarks(judgement: Judgement) -> list[str]:
@@ -95,18 +95,18 @@ def _remarks(judgement: Judgement) -> list[str]:
 
 
 def judgements_table(judgements: Sequence[Judgement]) -> Table:
-    """Show submissions with their scores, in the order of the students."""
+    """Show submissions with their scores, in the order of the learners."""
     table = Table(
-        "student",
+        "learner",
         Column("score", justify="right"),
         Column("of", justify="right"),
         "time",
         "peak memory",
         Column("remarks", overflow="fold"),
     )
-    for one in sorted(judgements, key=lambda judgement: (judgement.student, judgement.notebook)):
+    for one in sorted(judgements, key=lambda judgement: (judgement.learner, judgement.notebook)):
         table.add_row(
-            Text(one.student),
+            Text(one.learner),
             format_points(one.score),
             format_points(one.max_score),
             format_seconds(one.seconds),

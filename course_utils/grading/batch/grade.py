@@ -1,7 +1,7 @@
 """A batch: every submission of an assignment that is to be graded, in parallel on a Dask cluster.
 
-This process alone writes into the course. Workers get texts and return verdicts. Each verdict is
-kept as it arrives, so that the same call goes on where an earlier one was stopped, however that
+This process alone writes into the course. Workers get texts and return judgements. Each judgement
+is kept as it arrives, so that the same call goes on where an earlier one was stopped, however that
 was. Nothing slow to import is imported before there is something to grade.
 """
 
@@ -53,11 +53,11 @@ class Planned:
     """It is known what there is to do; sent first.
 
     Attributes:
-        students: whose submissions will be graded.
-        unchanged: verdicts of earlier calls that still hold, without the executed notebooks.
+        learners: whose submissions will be graded.
+        unchanged: judgements of earlier calls that still hold, without the executed notebooks.
     """
 
-    students: tuple[str, ...]
+    learners: tuple[str, ...]
     unchanged: tuple[Judgement, ...]
 
 
@@ -77,10 +77,10 @@ class SubmissionStarted:
     """A submission is being graded.
 
     Attributes:
-        student: whose it is.
+        learner: whose it is.
     """
 
-    student: str
+    learner: str
 
 
 @dataclass(frozen=True)
@@ -88,12 +88,12 @@ class SubmissionFinished:
     """A submission has been graded.
 
     Attributes:
-        student: whose it is.
+        learner: whose it is.
         judgements: one for each notebook.
         error: why they could not be kept; empty if they were.
     """
 
-    student: str
+    learner: str
     judgements: tuple[Judgement, ...]
     error: str
 
@@ -106,9 +106,9 @@ class BatchResult:
     """What came of a batch.
 
     Attributes:
-        graded: verdicts of this call, as they arrived.
-        unchanged: verdicts of earlier calls that still hold, without the executed notebooks.
-        unsaved: why verdicts could not be kept, by student; the next call grades them again.
+        graded: judgements of this call, as they arrived.
+        unchanged: judgements of earlier calls that still hold, without the executed notebooks.
+        unsaved: why judgements could not be kept, by learner; the next call grades them again.
     """
 
     graded: tuple[Judgement, ...]
@@ -120,7 +120,7 @@ def grade(
     course_folder: Path,
     assignment: str,
     *,
-    students: Sequence[str] | None = None,
+    learners: Sequence[str] | None = None,
     regrade: bool = False,
     scheduler: str | None = None,
     num_workers: int | None = None,
@@ -134,9 +134,9 @@ def grade(
 
     Args:
         course_folder: the nbgrader course, with ``source/{assignment}`` and
-            ``submitted/{student}/{assignment}``.
+            ``submitted/{learner}/{assignment}``.
         assignment: its name, such as ``03_training``.
-        students: whose submissions; by default all.
+        learners: whose submissions; by default all.
         regrade: grade them even if nothing has changed.
         scheduler: address of a Dask scheduler, such as ``tcp://192.0.2.1:8786``, whose workers
             have this package; by default workers are started on this computer.
@@ -159,7 +159,7 @@ def grade(
     course = read_course(Path(course_folder), database=database)
     with hold_lock(course.folder) as temporary:
         conditions = (kernel, repr((limits, sandbox)))
-        plan = make_plan(course, assignment, students, conditions=conditions, regrade=regrade)
+        plan = make_plan(course, assignment, learners, conditions=conditions, regrade=regrade)
         on_event(Planned(tuple(plan.pending), plan.unchanged))
         finished: list[SubmissionFinished] = []
         if plan.pending:
@@ -188,7 +188,7 @@ def grade(
     return BatchResult(
         graded=tuple(judgement for event in finished for judgement in event.judgements),
         unchanged=plan.unchanged,
-        unsaved={event.student: event.error for event in finished if event.error},
+        unsaved={event.learner: event.error for event in finished if event.error},
     )
 
 
@@ -226,26 +226,26 @@ def _judge(
     running: dict[object, SubmissionTask] = {}
     while waiting or running:
         while waiting and len(running) < pool.num_workers:
-            student = waiting.popleft()
+            learner = waiting.popleft()
             submitted = tuple(
-                read_submitted(plan.pending[student], name, siblings=plan.sources)
+                read_submitted(plan.pending[learner], name, siblings=plan.sources)
                 for name in plan.sources
             )
-            task = SubmissionTask(student, plan.assignment, submitted, references, settings)
-            yield SubmissionStarted(student)
+            task = SubmissionTask(learner, plan.assignment, submitted, references, settings)
+            yield SubmissionStarted(learner)
             running[pool.submit(judge_submission, task).key] = task
-        yield _wait_for_verdict(pool, running)
+        yield _wait_for_judgement(pool, running)
 
 
-def _wait_for_verdict(pool: Pool, running: "dict[object, SubmissionTask]") -> SubmissionFinished:
-    """Wait for the next verdict. Dask may forget it then: nobody holds its future any more."""
+def _wait_for_judgement(pool: Pool, running: "dict[object, SubmissionTask]") -> SubmissionFinished:
+    """Wait for the next judgement. Dask may forget it then: nobody holds its future any more."""
     future = pool.wait()
     task = running.pop(future.key)
-    return SubmissionFinished(task.student, _find_outcome(future, task), "")
+    return SubmissionFinished(task.learner, _find_outcome(future, task), "")
 
 
 def _find_outcome(future: "Future[Any]", task: "SubmissionTask") -> tuple[Judgement, ...]:
-    """The verdict on a submission; one without points if its worker died or could not judge."""
+    """The judgement on a submission; one without points if its worker died or could not judge."""
     from distributed import KilledWorker
 
     from course_utils.grading.batch.tasks import give_up
@@ -261,7 +261,7 @@ def _find_outcome(future: "Future[Any]", task: "SubmissionTask") -> tuple[Judgem
 
 
 def _keep(course: Course, event: SubmissionFinished, plan: Plan) -> SubmissionFinished:
-    """Keep a verdict; the fingerprint comes last, so that all is there where it is.
+    """Keep a judgement; the fingerprint comes last, so that all is there where it is.
 
     One that came of no fault of the submission is kept without, to be tried again.
     """
@@ -273,8 +273,8 @@ def _keep(course: Course, event: SubmissionFinished, plan: Plan) -> SubmissionFi
     write_graded(
         course.folder,
         judgements=event.judgements,
-        fingerprint="" if "interrupted" in kinds else plan.fingerprints[event.student],
-        submission=plan.submissions[event.student],
+        fingerprint="" if "interrupted" in kinds else plan.fingerprints[event.learner],
+        submission=plan.submissions[event.learner],
     )
     return event
 

@@ -31,10 +31,10 @@ class Plan:
     Attributes:
         assignment: the assignment's name.
         sources: the instructor's notebooks by their names, as JSON text.
-        pending: the folders of the submissions to be graded, by student.
-        submissions: fingerprints of the submissions, by student.
-        fingerprints: of all that the verdicts follow from, by student.
-        unchanged: verdicts of earlier calls that still hold.
+        pending: the folders of the submissions to be graded, by learner.
+        submissions: fingerprints of the submissions, by learner.
+        fingerprints: of all that the judgements follow from, by learner.
+        unchanged: judgements of earlier calls that still hold.
     """
 
     assignment: str
@@ -48,7 +48,7 @@ class Plan:
 def make_plan(
     course: Course,
     assignment: str,
-    students: Sequence[str] | None,
+    learners: Sequence[str] | None,
     *,
     conditions: Sequence[str],
     regrade: bool,
@@ -58,15 +58,15 @@ def make_plan(
     Args:
         course: the nbgrader course.
         assignment: its name.
-        students: whose submissions; None for all.
-        conditions: what the verdicts follow from besides notebooks and package.
+        learners: whose submissions; None for all.
+        conditions: what the judgements follow from besides notebooks and package.
         regrade: grade them even if nothing has changed.
 
     Raises:
         BatchError: there is nothing to grade.
     """
     sources = _read_sources(course, assignment)
-    folders = _find_submissions(course, assignment, students)
+    folders = _find_submissions(course, assignment, learners)
     common = find_fingerprint(
         SEED_POLICY,
         find_package_fingerprint(),
@@ -74,16 +74,16 @@ def make_plan(
         *(part for pair in sources.items() for part in pair),
     )
     submissions = {
-        student: find_submission_fingerprint(folder) for student, folder in folders.items()
+        learner: find_submission_fingerprint(folder) for learner, folder in folders.items()
     }
     fingerprints = {
-        student: find_fingerprint(common, submission) for student, submission in submissions.items()
+        learner: find_fingerprint(common, submission) for learner, submission in submissions.items()
     }
     known = {} if regrade else _find_known(course, assignment, fingerprints)
     return Plan(
         assignment,
         sources,
-        {student: folder for student, folder in folders.items() if student not in known},
+        {learner: folder for learner, folder in folders.items() if learner not in known},
         submissions,
         fingerprints,
         tuple(judgement for graded in known.values() for judgement in graded.judgements),
@@ -106,37 +106,37 @@ def _read_sources(course: Course, assignment: str) -> dict[str, str]:
 
 
 def _find_submissions(
-    course: Course, assignment: str, students: Sequence[str] | None
+    course: Course, assignment: str, learners: Sequence[str] | None
 ) -> dict[str, Path]:
-    """The folders of the submissions, by student."""
+    """The folders of the submissions, by learner."""
     found = find_submissions(course.folder, assignment)
     if not found:
         raise BatchError(
             f"nobody has handed in {assignment}: there is no folder "
             f"{course.folder / 'submitted'}/…/{assignment}; `course collect` puts submissions there"
         )
-    if students is None:
+    if learners is None:
         return found
-    if missing := [student for student in students if student not in found]:
+    if missing := [learner for learner in learners if learner not in found]:
         raise BatchError(
             f"no submission of {assignment} by {', '.join(missing)}; "
             f"there are those by {', '.join(found)}"
         )
-    return {student: found[student] for student in sorted(set(students))}
+    return {learner: found[learner] for learner in sorted(set(learners))}
 
 
 def _find_known(
     course: Course, assignment: str, fingerprints: Mapping[str, str]
 ) -> dict[str, Graded]:
-    """The verdicts that still hold, and are in the gradebook and ``autograded/``, by student."""
+    """The judgements that still hold, and are in the gradebook and ``autograded/``, by learner."""
     graded = read_graded(course.folder, assignment)
     scores = read_scores(course, assignment) if graded else {}
     return {
-        student: graded[student]
-        for student, fingerprint in fingerprints.items()
-        if student in graded
-        and graded[student].fingerprint == fingerprint
-        and _is_saved(course, graded[student], scores.get(student, {}))
+        learner: graded[learner]
+        for learner, fingerprint in fingerprints.items()
+        if learner in graded
+        and graded[learner].fingerprint == fingerprint
+        and _is_saved(course, graded[learner], scores.get(learner, {}))
     }
 
 

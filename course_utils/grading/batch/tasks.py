@@ -86,14 +86,14 @@ class SubmissionTask:
     """A submission to be judged.
 
     Attributes:
-        student: whose it is.
+        learner: whose it is.
         assignment: the assignment's name.
         submitted: its notebooks, one for each of the references.
         references: the instructor's.
         settings: how to run them.
     """
 
-    student: str
+    learner: str
     assignment: str
     submitted: tuple[Submitted, ...]
     references: tuple[Reference, ...]
@@ -167,7 +167,7 @@ def _judge_notebook(task: SubmissionTask, submitted: Submitted, reference: Refer
         source,
         expected=reference.expected,
         found=_execute(source, repaired.notebook, task.settings),
-        student=task.student,
+        learner=task.learner,
         assignment=task.assignment,
         notebook=reference.name,
         repairs=(*submitted.repairs, *repaired.repairs),
@@ -186,7 +186,7 @@ def _execute(source: "NotebookNode", notebook: "NotebookNode", settings: Setting
 
 
 def give_up(task: SubmissionTask, kind: EndingKind, message: str) -> tuple[Judgement, ...]:
-    """Make the verdict on a submission whose judge did not get to one: no points.
+    """Make the judgement on a submission whose judge did not get to one: no points.
 
     Args:
         task: the submission.
@@ -214,4 +214,4 @@ def _give_nothing(
         for check in find_checks(source)
     )
     ending = Ending(kind, 0, message)
-    return Judgement(task.student, task.assignment, reference.name, checks, (), ending, 0.0, 0, "")
+    return Judgement(task.learner, task.assignment, reference.name, checks, (), ending, 0.0, 0, "")

@@ -31,7 +31,7 @@ Status = Literal["new", "unchanged", "replaced", "kept"]
 
 MAX_MEMBERS = 20_000
 MAX_TOTAL_BYTES = 4 * 2**30
-MAX_STUDENT_BYTES = 5 * MAX_BYTES
+MAX_LEARNER_BYTES = 5 * MAX_BYTES
 MAX_RATIO = 300
 _HARMLESS_BYTES = 2**20  # a member of this size may be packed as tightly as it can be
 
@@ -63,7 +63,7 @@ class CollectedSubmission:
     """A submission out of an export.
 
     Attributes:
-        student: the learner's identifier, the name of the folder in ``submitted/``.
+        learner: the learner's identifier, the name of the folder in ``submitted/``.
         name: what the export calls the learner.
         files: the notebooks.
         status: ``new``; ``unchanged`` if the same notebooks were there already; ``replaced`` if
@@ -71,7 +71,7 @@ class CollectedSubmission:
         is_late: whether the export says so.
     """
 
-    student: str
+    learner: str
     name: str
     files: tuple[str, ...]
     status: Status
@@ -97,7 +97,7 @@ class Collected:
 
     Attributes:
         form: how its files are named.
-        submissions: what was collected, by student.
+        submissions: what was collected, by learner.
         refused: what was not.
         passed_over: files that are no notebooks, as the export names them.
     """
@@ -141,9 +141,9 @@ def collect(
     roster: Path | None = None,
     replace: bool = False,
 ) -> Collected:
-    """Unpack an export into ``submitted/{student}/{assignment}/``.
+    """Unpack an export into ``submitted/{learner}/{assignment}/``.
 
-    A student is called by the number that Canvas (the user id) or Moodle (the participant) knows
+    A learner is called by the number that Canvas (the user id) or Moodle (the participant) knows
     them by, which is what their grade files need; in a plain zip by the name of the folder or
     file, in which all but letters, digits and ``. @ _ -`` becomes ``_``.
 
@@ -155,7 +155,7 @@ def collect(
         assignment: the assignment's name.
         form: how the files are named; None to find out.
         roster: a CSV with the columns ``id`` and ``lms_user_id``, as `nbgrader db student import`
-            takes it. With it, students are called by their ``id``, and others are refused.
+            takes it. With it, learners are called by their ``id``, and others are refused.
         replace: whether a submission that differs takes the place of the one that is there, which
             is moved to ``.course/replaced/``.
 
@@ -163,7 +163,7 @@ def collect(
         CollectError: the archive, the roster or the course cannot be used.
     """
     _check_assignment(course_folder, assignment)
-    students = _read_roster(roster) if roster else None
+    learners = _read_roster(roster) if roster else None
     with _open(export) as archive:
         infos = _list_files(archive, export.stat().st_size)
         used_form = form or _detect_form(infos)
@@ -172,11 +172,11 @@ def collect(
             first = f"its first file is {name_of(infos[0])[:200]!r}" if infos else "it is empty"
             raise CollectError(f"{export} holds no submissions in the form {used_form}; {first}")
         submissions = _group(members)
-        names, refused = _name_students(submissions, students)
+        names, refused = _name_learners(submissions, learners)
         collected = []
         for submission in submissions:
-            if student := names.get(submission.key):
-                target = course_folder / "submitted" / student / assignment
+            if learner := names.get(submission.key):
+                target = course_folder / "submitted" / learner / assignment
                 try:
                     files = _read_files(archive, submission)
                 except _RefusedError as error:
@@ -185,11 +185,11 @@ def collect(
                 status = _store(files, target, course_folder / ".course", replace=replace)
                 is_late = any(member.is_late for member in submission.members)
                 collected.append(
-                    CollectedSubmission(student, submission.name, tuple(files), status, is_late)
+                    CollectedSubmission(learner, submission.name, tuple(files), status, is_late)
                 )
     return Collected(
         used_form,
-        tuple(sorted(collected, key=lambda found: found.student)),
+        tuple(sorted(collected, key=lambda found: found.learner)),
         tuple(sorted(refused, key=lambda found: found.name)),
         tuple(passed_over),
     )
@@ -221,26 +221,26 @@ def _check_assignment(course_folder: Path, assignment: str) -> None:
 
 
 def _read_roster(path: Path) -> dict[str, str]:
-    """Read which student has which number in the learning management system."""
+    """Read which learner has which number in the learning management system."""
     try:
         rows = list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8-sig"), newline="")))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise CollectError(f"the roster {path} cannot be read: {error}") from None
-    students: dict[str, str] = {}
+    learners: dict[str, str] = {}
     for row in rows:
-        student = (row.get("id") or "").strip()
-        if not student or make_student_id(student) != student:
+        learner = (row.get("id") or "").strip()
+        if not learner or make_learner_id(learner) != learner:
             raise CollectError(
                 f"the roster {path} needs a column id with names of letters, digits and . @ _ -, "
-                f"not {student!r}, and a column lms_user_id"
+                f"not {learner!r}, and a column lms_user_id"
             )
-        for name in {student, (row.get("lms_user_id") or "").strip()} - {""}:
-            if students.setdefault(name, student) != student:
-                raise CollectError(f"the roster {path} has two students {name!r}")
-    return students
+        for name in {learner, (row.get("lms_user_id") or "").strip()} - {""}:
+            if learners.setdefault(name, learner) != learner:
+                raise CollectError(f"the roster {path} has two learners {name!r}")
+    return learners
 
 
-def make_student_id(name: str) -> str:
+def make_learner_id(name: str) -> str:
     """Make the name of a folder out of any text; empty when there is nothing to make it of."""
     return re.sub(r"[^\w.@-]+", "_", unicodedata.normalize("NFC", name)[:_MAX_NAME]).strip("._-")
 
@@ -357,14 +357,14 @@ def _group(members: Iterable[_Member]) -> list[_Submission]:
     return list(submissions.values())
 
 
-def _name_students(
-    submissions: Sequence[_Submission], students: Mapping[str, str] | None
+def _name_learners(
+    submissions: Sequence[_Submission], learners: Mapping[str, str] | None
 ) -> tuple[dict[str, str], list[Refusal]]:
-    """Find the student of each submission, by its key; no two have the same."""
+    """Find the learner of each submission, by its key; no two have the same."""
     names = {
-        submission.key: make_student_id(submission.key)
-        if students is None
-        else students.get(submission.key, "")
+        submission.key: make_learner_id(submission.key)
+        if learners is None
+        else learners.get(submission.key, "")
         for submission in submissions
     }
     times = Counter(name.casefold() for name in names.values())
@@ -374,7 +374,7 @@ def _name_students(
         if not name:
             reason = (
                 "no folder can be called that; rename it in the archive"
-                if students is None
+                if learners is None
                 else f"{submission.key!r} is not in the roster; add it, as id or lms_user_id"
             )
             refused.append(Refusal(submission.label, reason))
@@ -398,8 +398,8 @@ def _read_files(archive: zipfile.ZipFile, submission: _Submission) -> dict[str, 
         if name.casefold() in {known.casefold() for known in files}:
             raise _RefusedError(f"two files are called {name!r}; keep one of them in the archive")
         files[name] = _read_member(archive, member)
-        if sum(map(len, files.values())) > MAX_STUDENT_BYTES:
-            raise _RefusedError(f"the files are larger than {MAX_STUDENT_BYTES // 2**20} MB")
+        if sum(map(len, files.values())) > MAX_LEARNER_BYTES:
+            raise _RefusedError(f"the files are larger than {MAX_LEARNER_BYTES // 2**20} MB")
     if files:
         return files
     names = ", ".join(repr(member.file) for member in submission.members[:3])

@@ -49,7 +49,7 @@ def score(
     *,
     expected: Execution,
     found: Execution,
-    student: str,
+    learner: str,
     assignment: str,
     notebook: str,
     repairs: Sequence[Repair] = (),
@@ -61,7 +61,7 @@ def score(
         source: the instructor's notebook, which alone says what is checked for how many points.
         expected: its run.
         found: the submission's run, with the same seed.
-        student: the learner's identifier.
+        learner: the learner's identifier.
         assignment: the assignment's name.
         notebook: the notebook's name.
         repairs: what was put right in the submission.
@@ -80,7 +80,7 @@ def score(
     )
     executed = nbformat.writes(found.notebook).encode("utf-8", errors="replace").decode("utf-8")
     return Judgement(
-        student=student,
+        learner=learner,
         assignment=assignment,
         notebook=notebook,
         checks=checks,

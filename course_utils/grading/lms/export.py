@@ -57,7 +57,7 @@ class Score:
 
     Attributes:
         assignment: the assignment's name.
-        student: the learner's identifier in the gradebook.
+        learner: the learner's identifier in the gradebook.
         first_name: empty when the gradebook has none, as the next three.
         last_name: the family name.
         email: the address for mail.
@@ -73,7 +73,7 @@ class Score:
     """
 
     assignment: str
-    student: str
+    learner: str
     first_name: str
     last_name: str
     email: str
@@ -195,7 +195,7 @@ def export(
     for score in scores:
         if not all(map(math.isfinite, (score.raw_score, score.penalty, score.max_score))):
             raise ExportError(
-                f"the score of {score.student!r} for {score.assignment!r} is no finite number; "
+                f"the score of {score.learner!r} for {score.assignment!r} is no finite number; "
                 "set it right in formgrader"
             )
     if roster and path.exists() and path.samefile(roster):
@@ -219,19 +219,19 @@ def _read_gradebook(gradebook: "Gradebook", names: Sequence[str]) -> list[Score]
             f"the gradebook has no assignment {', '.join(missing)}; "
             f"it has {', '.join(sorted(assignments)) or 'none at all'}"
         )
-    students = gradebook.students
+    learners = gradebook.students
     return [
         score
         for name in sorted(set(names) or assignments)
-        for score in _read_assignment(assignments[name], students)
+        for score in _read_assignment(assignments[name], learners)
     ]
 
 
-def _read_assignment(assignment: "Assignment", students: Sequence["Student"]) -> list[Score]:
+def _read_assignment(assignment: "Assignment", learners: Sequence["Student"]) -> list[Score]:
     submissions = {submission.student_id: submission for submission in assignment.submissions}
     scores = []
-    for student in students:
-        submission = submissions.get(student.id)
+    for learner in learners:
+        submission = submissions.get(learner.id)
         comments = (
             [one.manual_comment for notebook in submission.notebooks for one in notebook.comments]
             if submission
@@ -240,11 +240,11 @@ def _read_assignment(assignment: "Assignment", students: Sequence["Student"]) ->
         scores.append(
             Score(
                 assignment.name,
-                student.id,
-                first_name=student.first_name or "",
-                last_name=student.last_name or "",
-                email=student.email or "",
-                lms_user_id=student.lms_user_id or "",
+                learner.id,
+                first_name=learner.first_name or "",
+                last_name=learner.last_name or "",
+                email=learner.email or "",
+                lms_user_id=learner.lms_user_id or "",
                 duedate=assignment.duedate,
                 timestamp=submission.timestamp if submission else None,
                 submitted=submission is not None,
@@ -264,7 +264,7 @@ def _export_csv(scores: Sequence[Score]) -> _Table:
             score.assignment,
             str(score.duedate or ""),
             str(score.timestamp or ""),
-            score.student,
+            score.learner,
             score.last_name,
             score.first_name,
             score.email,
@@ -281,17 +281,17 @@ def _export_csv(scores: Sequence[Score]) -> _Table:
 
 def _export_new_canvas(scores: Sequence[Score], titles: Mapping[str, str]) -> _Table:
     """A file for Canvas without a roster: its learners are known by their login."""
-    by_student: dict[str, dict[str, Score]] = defaultdict(dict)
+    by_learner: dict[str, dict[str, Score]] = defaultdict(dict)
     for score in scores:
-        by_student[score.student][score.assignment] = score
+        by_learner[score.learner][score.assignment] = score
     names = list(dict.fromkeys(score.assignment for score in scores))
     possible = {score.assignment: format_points(score.max_score) for score in scores}
     rows: list[Row] = []
-    for student, found in by_student.items():
+    for learner, found in by_learner.items():
         someone = next(iter(found.values()))
-        name = ", ".join(filter(None, (someone.last_name, someone.first_name))) or student
+        name = ", ".join(filter(None, (someone.last_name, someone.first_name))) or learner
         points = [_points(found.get(assignment)) for assignment in names]
-        rows.append([name, someone.lms_user_id, "", student, "", *points])
+        rows.append([name, someone.lms_user_id, "", learner, "", *points])
     header = [*_CANVAS_COLUMNS, *(titles.get(name, name) for name in names)]
     second = [_POINTS_POSSIBLE, "", "", "", "", *(possible[name] for name in names)]
     text = _format_table([header, second, *rows])
@@ -316,12 +316,12 @@ def _export_canvas(scores: Sequence[Score], roster: Path, titles: Mapping[str, s
         own = [score for score in scores if score.assignment == assignment]
         column = _canvas_column(table, titles.get(assignment, assignment), own[0], possible, notes)
         for score in own:
-            place = matches.get(score.student)
+            place = matches.get(score.learner)
             if place is None or not score.submitted:
                 continue
             row = learners[place]
             if row[column].strip().upper() in _CANVAS_KEPT:
-                notes.append(f"{score.student} keeps {row[column]} for {assignment}.")
+                notes.append(f"{score.learner} keeps {row[column]} for {assignment}.")
             else:
                 row[column] = _points(score)
                 num_scores += 1
@@ -409,7 +409,7 @@ def _export_moodle(scores: Sequence[Score], roster: Path | None) -> _Table:
     matches = _match(scores, [_moodle_identifiers(row, grade) for row in table.rows])
     num_scores = 0
     for score in scores:
-        place = matches.get(score.student)
+        place = matches.get(score.learner)
         if place is None or not score.submitted:
             continue
         table.rows[place][grade] = _points(score)
@@ -482,24 +482,24 @@ def _match(scores: Sequence[Score], identifiers: Sequence[set[str]]) -> dict[str
             places[name.casefold()].add(place)
     found: dict[str, int] = {}
     for score in scores:
-        for name in (score.student, score.lms_user_id, score.email):
+        for name in (score.learner, score.lms_user_id, score.email):
             if candidates := places.get(name.strip().casefold()):
                 if len(candidates) == 1:
-                    found[score.student] = next(iter(candidates))
+                    found[score.learner] = next(iter(candidates))
                 break
     taken: dict[int, set[str]] = defaultdict(set)
-    for student, place in found.items():
-        taken[place].add(student)
-    return {student: place for student, place in found.items() if len(taken[place]) == 1}
+    for learner, place in found.items():
+        taken[place].add(learner)
+    return {learner: place for learner, place in found.items() if len(taken[place]) == 1}
 
 
 def _graded(scores: Sequence[Score], matches: Mapping[str, int]) -> set[int]:
-    submitted = {score.student for score in scores if score.submitted}
-    return {place for student, place in matches.items() if student in submitted}
+    submitted = {score.learner for score in scores if score.submitted}
+    return {place for learner, place in matches.items() if learner in submitted}
 
 
 def _unknown(scores: Sequence[Score], matches: Mapping[str, int]) -> tuple[str, ...]:
-    submitted = {score.student for score in scores if score.submitted}
+    submitted = {score.learner for score in scores if score.submitted}
     return tuple(sorted(submitted - set(matches)))
 
 

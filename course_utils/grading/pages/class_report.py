@@ -130,12 +130,12 @@ def report(
         FilesError: another file is in the way.
     """
     groups: dict[tuple[str, str], list[Judgement]] = defaultdict(list)
-    for judgement in sorted(judgements, key=lambda one: one.student):
+    for judgement in sorted(judgements, key=lambda one: one.learner):
         groups[judgement.assignment, judgement.notebook].append(judgement)
     page = render(
         "report.html.j2",
         parts=[_part(*names, group) for names, group in sorted(groups.items())],
-        num_learners=len({judgement.student for judgement in judgements}),
+        num_learners=len({judgement.learner for judgement in judgements}),
         notices=notices,
         verdict_names=_VERDICTS,
         ending_words=_ENDING_WORDS,

@@ -103,17 +103,17 @@ def feedback(judgement: Judgement, folder: Path, *, notice: str = "") -> Path:
         notice: a sentence to put on top.
 
     Returns:
-        The page, ``{folder}/{student}/{assignment}/{notebook}.html``.
+        The page, ``{folder}/{learner}/{assignment}/{notebook}.html``.
 
     Raises:
-        FeedbackError: the student, assignment or notebook has a name that is no file name.
+        FeedbackError: the learner, assignment or notebook has a name that is no file name.
     """
-    names = (judgement.student, judgement.assignment, judgement.notebook)
+    names = (judgement.learner, judgement.assignment, judgement.notebook)
     for name in names:
         if name in ("", ".", "..") or name != PurePath(name).name or {"\\", "\0"} & set(name):
             raise FeedbackError(
                 f"{name!r} is no name for a file, so there is no feedback for "
-                f"{judgement.student!r}; rename the submission's folder"
+                f"{judgement.learner!r}; rename the submission's folder"
             )
     path = folder.joinpath(*names[:2], f"{judgement.notebook}.html")
     write_text(path, feedback_page(judgement, notice=notice))

@@ -150,7 +150,7 @@ def read_scores(course: Course, assignment: str) -> dict[str, dict[tuple[str, st
     """Read the scores that a grader gave automatically.
 
     Returns:
-        For each student who has any, the score (None while there is none) of each notebook's
+        For each learner who has any, the score (None while there is none) of each notebook's
         cells, by the names of notebook and cell.
 
     Raises:
@@ -172,10 +172,10 @@ def read_scores(course: Course, assignment: str) -> dict[str, dict[tuple[str, st
         with engine.connect() as connection:
             if not inspect(connection).has_table("grade"):
                 raise missing
-            for student, notebook, cell, score in connection.execute(
+            for learner, notebook, cell, score in connection.execute(
                 text(_SCORES), {"assignment": assignment}
             ):
-                scores.setdefault(student, {})[notebook, cell] = score
+                scores.setdefault(learner, {})[notebook, cell] = score
     except SQLAlchemyError as error:
         raise _explain(course, error) from error
     finally:
@@ -270,7 +270,7 @@ def _find_difference(wanted: Mapping[str, _Cells], known: Mapping[str, _Cells]) 
 
 
 def save(course: Course, judgements: Sequence[Judgement]) -> None:
-    """Write the verdict on a submission into the gradebook and its executed notebooks.
+    """Write the judgement on a submission into the gradebook and its executed notebooks.
 
     It is there as a whole or not at all. Scores and comments given by hand stay as they are; what
     is left to be graded by hand, and the penalty for a late submission, are as with
@@ -284,17 +284,17 @@ def save(course: Course, judgements: Sequence[Judgement]) -> None:
     Raises:
         GradebookError: the gradebook cannot be written, or does not know the assignment.
     """
-    student, assignment = judgements[0].student, judgements[0].assignment
+    learner, assignment = judgements[0].learner, judgements[0].assignment
     by_notebook = {judgement.notebook: judgement for judgement in judgements}
-    submitted = _read_timestamp(course.folder / "submitted" / student / assignment)
+    submitted = _read_timestamp(course.folder / "submitted" / learner / assignment)
     with _transaction(course) as gradebook:
-        gradebook.update_or_create_student(student)
+        gradebook.update_or_create_student(learner)
         timestamp = {"timestamp": submitted} if submitted else {}
-        submission = gradebook.update_or_create_submission(assignment, student, **timestamp)
+        submission = gradebook.update_or_create_submission(assignment, learner, **timestamp)
         for notebook in submission.notebooks:
             if judgement := by_notebook.get(notebook.name):
                 _save_notebook(course, gradebook, notebook, judgement)
-        _write_timestamp(course, student, assignment)
+        _write_timestamp(course, learner, assignment)
 
 
 def _save_notebook(
@@ -431,11 +431,11 @@ def _read_timestamp(submission: Path) -> datetime | None:
     return None
 
 
-def _write_timestamp(course: Course, student: str, assignment: str) -> None:
+def _write_timestamp(course: Course, learner: str, assignment: str) -> None:
     """Keep a copy of the time stamp: nbgrader compares the two to see what is to be graded."""
-    copy = course.folder / "autograded" / student / assignment / "timestamp.txt"
+    copy = course.folder / "autograded" / learner / assignment / "timestamp.txt"
     try:
-        text = _read_small(course.folder / "submitted" / student / assignment / copy.name).decode()
+        text = _read_small(course.folder / "submitted" / learner / assignment / copy.name).decode()
     except (OSError, ValueError):
         copy.unlink(missing_ok=True)
     else:

@@ -1,7 +1,7 @@
-"""What the grader remembers of a course, in its folder ``.course/``: verdicts, and who is at work.
+"""What the grader remembers of a course, in its folder ``.course/``: judgements, and who works.
 
-A verdict is kept with the fingerprint of all that it follows from, so that only what has changed
-is graded again. The executed notebooks lie beside the verdicts, which are many and read often.
+A judgement is kept with the fingerprint of all that it follows from, so that only what has changed
+is graded again. The executed notebooks lie beside the judgements, which are many and read often.
 """
 
 import fcntl
@@ -38,14 +38,14 @@ class Graded:
     """A submission that has been graded.
 
     Attributes:
-        student: whose it is.
-        fingerprint: of all that the verdict follows from; empty where it is not to last.
+        learner: whose it is.
+        fingerprint: of all that the judgement follows from; empty where it is not to last.
         submission: fingerprint of the submission; empty where an earlier version graded it.
         judgements: one for each notebook of the assignment, without the executed notebook.
         executed: names of the notebooks of which there is an executed one.
     """
 
-    student: str
+    learner: str
     fingerprint: str
     submission: str
     judgements: tuple[Judgement, ...]
@@ -54,7 +54,7 @@ class Graded:
 
 @dataclass(frozen=True)
 class Standing:
-    """How the verdicts on an assignment stand to what is in ``submitted/`` now.
+    """How the judgements on an assignment stand to what is in ``submitted/`` now.
 
     Attributes:
         assignment: its name.
@@ -91,7 +91,7 @@ def write_graded(
     fingerprint: str,
     submission: str = "",
 ) -> None:
-    """Remember the verdict on a submission.
+    """Remember the judgement on a submission.
 
     Args:
         course_folder: the nbgrader course.
@@ -110,15 +110,15 @@ def write_graded(
             json.loads(replace(judgement, executed="").to_json()) for judgement in judgements
         ],
     }
-    path = _graded_folder(course_folder, first.assignment) / f"{first.student}.json"
+    path = _graded_folder(course_folder, first.assignment) / f"{first.learner}.json"
     write_text(path, json.dumps(graded, indent=1))
 
 
 def read_graded(course_folder: Path, assignment: str) -> dict[str, Graded]:
-    """Read the verdicts on an assignment, by student; damaged files are passed over."""
+    """Read the judgements on an assignment, by learner; damaged files are passed over."""
     folder = _graded_folder(course_folder, assignment)
     found = (_read_file(path) for path in sorted(folder.glob("*.json")))
-    return {graded.student: graded for graded in found if graded}
+    return {graded.learner: graded for graded in found if graded}
 
 
 def find_graded(course_folder: Path) -> list[str]:
@@ -127,7 +127,7 @@ def find_graded(course_folder: Path) -> list[str]:
 
 
 def read_judgements(course_folder: Path, assignment: str) -> list[Judgement]:
-    """Read the verdicts on an assignment with the executed notebooks, in the students' order."""
+    """Read the judgements on an assignment with the executed notebooks, in the learners' order."""
     return [
         replace(judgement, executed=_read_executed(course_folder, judgement))
         for graded in read_graded(course_folder, assignment).values()
@@ -136,7 +136,7 @@ def read_judgements(course_folder: Path, assignment: str) -> list[Judgement]:
 
 
 def find_standing(course_folder: Path, assignment: str, *, scored: Iterable[str] = ()) -> Standing:
-    """Compare the verdicts on an assignment with what is in ``submitted/``.
+    """Compare the judgements on an assignment with what is in ``submitted/``.
 
     Args:
         course_folder: the nbgrader course.
@@ -149,18 +149,18 @@ def find_standing(course_folder: Path, assignment: str, *, scored: Iterable[str]
     return Standing(
         assignment,
         outdated=tuple(
-            student
-            for student, folder in there.items()
-            if student in graded
-            and graded[student].submission not in ("", find_submission_fingerprint(folder))
+            learner
+            for learner, folder in there.items()
+            if learner in graded
+            and graded[learner].submission not in ("", find_submission_fingerprint(folder))
         ),
         withdrawn=tuple(sorted(known - there.keys())),
-        ungraded=tuple(student for student in there if student not in known),
+        ungraded=tuple(learner for learner in there if learner not in known),
     )
 
 
 def find_submissions(course_folder: Path, assignment: str) -> dict[str, Path]:
-    """Find the folders of the submissions of an assignment, by student."""
+    """Find the folders of the submissions of an assignment, by learner."""
     return {
         path.parent.name: path
         for path in sorted((course_folder / "submitted").glob(f"*/{assignment}"))
@@ -170,7 +170,7 @@ def find_submissions(course_folder: Path, assignment: str) -> dict[str, Path]:
 
 def autograded_file(course_folder: Path, judgement: Judgement) -> Path:
     """Where nbgrader looks for an executed notebook."""
-    folder = course_folder / "autograded" / judgement.student / judgement.assignment
+    folder = course_folder / "autograded" / judgement.learner / judgement.assignment
     return folder / f"{judgement.notebook}.ipynb"
 
 
@@ -181,7 +181,7 @@ def _read_executed(course_folder: Path, judgement: Judgement) -> str:
 
 
 def _executed_file(course_folder: Path, judgement: Judgement) -> Path:
-    folder = course_folder / FOLDER / "executed" / judgement.assignment / judgement.student
+    folder = course_folder / FOLDER / "executed" / judgement.assignment / judgement.learner
     return folder / f"{judgement.notebook}.ipynb"
 
 
@@ -197,7 +197,7 @@ def _read_file(path: Path) -> Graded | None:
         )
         fingerprint, executed = str(stored["fingerprint"]), frozenset(stored["executed"])
         submission = str(stored.get("submission", ""))
-        return Graded(judgements[0].student, fingerprint, submission, judgements, executed)
+        return Graded(judgements[0].learner, fingerprint, submission, judgements, executed)
     except (OSError, ValueError, KeyError, IndexError, TypeError, ResultError):
         return None
 

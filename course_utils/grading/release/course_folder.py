@@ -24,7 +24,7 @@ from course_utils.grading.release.student_edition import (
 )
 
 if TYPE_CHECKING:
-    from course_utils.grading.release.example_class import Student
+    from course_utils.grading.release.example_class import Learner
 
 _CONFIGURATION = '''\
 """nbgrader's configuration of this course; `nbgrader generate_config` lists what else there is."""
@@ -56,13 +56,13 @@ class CourseFolder:
         folder: the course.
         assignments: one for each lesson, in their order.
         written: the files that were written, relative to the folder.
-        students: the invented ones; empty without an example class.
+        learners: the invented ones; empty without an example class.
     """
 
     folder: Path
     assignments: tuple[str, ...]
     written: tuple[str, ...]
-    students: tuple["Student", ...]
+    learners: tuple["Learner", ...]
 
 
 def init_grading(
@@ -76,7 +76,7 @@ def init_grading(
     Args:
         folder: the course, made if need be.
         lessons: the assignments; by default all that :func:`find_lessons` finds.
-        with_example_class: how many invented students hand in a lesson.
+        with_example_class: how many invented learners hand in a lesson.
 
     Raises:
         CourseFolderError: another course is there, or a lesson's marks or metadata are faulty.
@@ -106,12 +106,12 @@ def init_grading(
     with scripts_on_path():
         for lesson in lessons:
             _register(course, lesson.stem)
-        students = _make_class(course, with_example_class) if with_example_class else ()
+        learners = _make_class(course, with_example_class) if with_example_class else ()
     return CourseFolder(
         folder,
         tuple(lesson.stem for lesson in lessons),
         tuple(path.relative_to(folder).as_posix() for path in written),
-        students,
+        learners,
     )
 
 
@@ -149,19 +149,19 @@ def _register(course: Course, assignment: str) -> None:
         )
 
 
-def _make_class(course: Course, num_students: int) -> tuple["Student", ...]:
-    """Let invented students hand in, and enrol them."""
+def _make_class(course: Course, num_learners: int) -> tuple["Learner", ...]:
+    """Let invented learners hand in, and enrol them."""
     from nbgrader.api import Gradebook
 
     from course_utils.grading.release.example_class import make_example_class
 
-    students = make_example_class(course.folder, num_students, seed=0)
+    learners = make_example_class(course.folder, num_learners, seed=0)
     with Gradebook(course.database, course.name) as gradebook:
-        for one in students:
+        for one in learners:
             gradebook.update_or_create_student(
-                one.student, first_name=one.first_name, last_name=one.last_name, email=one.email
+                one.learner, first_name=one.first_name, last_name=one.last_name, email=one.email
             )
-    return students
+    return learners
 
 
 def _is_registered(course: Course, assignment: str) -> bool:

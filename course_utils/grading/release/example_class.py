@@ -1,6 +1,6 @@
 """An invented class that hands in lesson 3: to try the grader out, to show it, and to measure it.
 
-What each student hands in is known, and so is the score that it deserves.
+What each learner hands in is known, and so is the score that it deserves.
 """
 
 import copy
@@ -148,11 +148,11 @@ STYLES = ("the lesson's own", "another way", "in part", "mistake", "not done")
 
 
 @dataclass(frozen=True)
-class Student:
-    """An invented student, and what the grader is expected to find.
+class Learner:
+    """An invented learner, and what the grader is expected to find.
 
     Attributes:
-        student: identifier, the name of the folder in ``submitted/``.
+        learner: identifier, the name of the folder in ``submitted/``.
         first_name, last_name, email: as in the gradebook.
         kind: what was handed in, in a word or two.
         description: the same in a sentence.
@@ -160,7 +160,7 @@ class Student:
         max_score: points that could be earned.
     """
 
-    student: str
+    learner: str
     first_name: str
     last_name: str
     email: str
@@ -172,10 +172,10 @@ class Student:
 
 @dataclass(frozen=True)
 class _Kind:
-    """What a student hands in.
+    """What a learner hands in.
 
     Attributes:
-        name, description: see :class:`Student`.
+        name, description: see :class:`Learner`.
         styles: how each exercise is solved; in the lesson's own way where none is given.
         bodies: what stands in an exercise in place of a solution.
         damage: what happens to the notebook afterwards.
@@ -195,55 +195,55 @@ class _Kind:
 
 
 def make_example_class(
-    course_folder: Path, num_students: int, *, seed: int, kinds: Sequence[str] | None = None
-) -> tuple[Student, ...]:
-    """Let invented students hand in lesson 3, and write what is to be expected beside.
+    course_folder: Path, num_learners: int, *, seed: int, kinds: Sequence[str] | None = None
+) -> tuple[Learner, ...]:
+    """Let invented learners hand in lesson 3, and write what is to be expected beside.
 
-    The first students show one kind of submission each: right, right in another way, right in
+    The first learners show one kind of submission each: right, right in another way, right in
     part, with the usual mistakes, not done, and broken or hostile in several ways. The rest is
     drawn. It is safe to run their notebooks in the sandbox only: among them are an endless loop,
     a fork bomb and one that takes all memory.
 
     Args:
         course_folder: an nbgrader course with lesson 3 in its ``source/``.
-        num_students: at least 1.
+        num_learners: at least 1.
         seed: fixes what is drawn.
-        kinds: what the first students hand in; by default :data:`KINDS`, in this order.
+        kinds: what the first learners hand in; by default :data:`KINDS`, in this order.
 
     Returns:
-        The students. ``example-class.csv`` in the course's folder holds the same.
+        The learners. ``example-class.csv`` in the course's folder holds the same.
 
     Raises:
         ExampleClassError: there is no such course or kind, or other submissions are in the way.
     """
-    if num_students < 1:
-        raise ExampleClassError(f"a class of {num_students} was asked for; it takes at least 1")
+    if num_learners < 1:
+        raise ExampleClassError(f"a class of {num_learners} was asked for; it takes at least 1")
     lesson = course_folder / "source" / ASSIGNMENT / f"{ASSIGNMENT}.ipynb"
     if not lesson.is_file():
         raise ExampleClassError(
             f"{lesson} is not there; make the course with `course init-grading` first"
         )
-    handed_in = _choose_kinds(KINDS if kinds is None else kinds, num_students, seed=seed)
+    handed_in = _choose_kinds(KINDS if kinds is None else kinds, num_learners, seed=seed)
     points = _read_points(lesson)
-    students = tuple(
-        _describe_student(number, kind, points) for number, kind in enumerate(handed_in, start=1)
+    learners = tuple(
+        _describe_learner(number, kind, points) for number, kind in enumerate(handed_in, start=1)
     )
     released, solutions = make_student_edition(lesson), _read_solutions(lesson)
     contents = {
         course_folder.joinpath(
-            "submitted", student.student, ASSIGNMENT, kind.file_name.format(ASSIGNMENT)
+            "submitted", learner.learner, ASSIGNMENT, kind.file_name.format(ASSIGNMENT)
         ): kind.encode(_solve(released, kind, solutions))
-        for student, kind in zip(students, handed_in, strict=True)
+        for learner, kind in zip(learners, handed_in, strict=True)
     }
-    contents[course_folder / TABLE] = _to_csv(students)
+    contents[course_folder / TABLE] = _to_csv(learners)
     try:
         write_new(contents, advice="make the example class in a course of its own")
     except ReleaseError as error:
         raise ExampleClassError(f"the example class is not written: {error}") from error
-    return students
+    return learners
 
 
-def read_example_class(course_folder: Path) -> tuple[Student, ...]:
+def read_example_class(course_folder: Path) -> tuple[Learner, ...]:
     """Read what is to be expected of an example class.
 
     Raises:
@@ -251,7 +251,7 @@ def read_example_class(course_folder: Path) -> tuple[Student, ...]:
     """
     text = (course_folder / TABLE).read_text(encoding="utf-8")
     return tuple(
-        Student(
+        Learner(
             **{name: value for name, value in row.items() if not name.endswith("_score")},
             expected_score=float(row["expected_score"]),
             max_score=float(row["max_score"]),
@@ -284,7 +284,7 @@ def _exercise(cell: NotebookNode) -> str:
 
 
 def _solve(released: NotebookNode, kind: _Kind, solutions: Mapping[str, str]) -> NotebookNode:
-    """The student edition as a student of this kind hands it in."""
+    """The student edition as a learner of this kind hands it in."""
     notebook = copy.deepcopy(released)
     for cell in notebook.cells:
         if is_solution(cell):
@@ -307,21 +307,21 @@ def _choose_body(kind: _Kind, exercise: str, own: str) -> str:
 
 
 def _share(kind: _Kind, exercise: str) -> Fraction:
-    """Which part of an exercise's points a student of this kind deserves."""
+    """Which part of an exercise's points a learner of this kind deserves."""
     style = kind.styles.get(exercise, STYLES[0])
     if exercise in kind.lost or style == "not done":
         return Fraction(0)
     return Fraction(1) if style == STYLES[0] else SOLUTIONS[exercise][style].share
 
 
-def _describe_student(number: int, kind: _Kind, points: Mapping[str, float]) -> Student:
+def _describe_learner(number: int, kind: _Kind, points: Mapping[str, float]) -> Learner:
     first_name = _FIRST_NAMES[(number - 1) % len(_FIRST_NAMES)]
-    student = f"{first_name.lower()}-{number:02d}"
-    return Student(
-        student,
+    learner = f"{first_name.lower()}-{number:02d}"
+    return Learner(
+        learner,
         first_name,
         f"{_LAST_NAME} {number}",
-        f"{student}@example.org",
+        f"{learner}@example.org",
         kind.name,
         kind.description,
         float(sum(Fraction(points[exercise]) * _share(kind, exercise) for exercise in points)),
@@ -329,8 +329,8 @@ def _describe_student(number: int, kind: _Kind, points: Mapping[str, float]) -> 
     )
 
 
-def _choose_kinds(names: Sequence[str], num_students: int, *, seed: int) -> list[_Kind]:
-    """The kinds of these names, as many as there are students, and drawn ones for the rest."""
+def _choose_kinds(names: Sequence[str], num_learners: int, *, seed: int) -> list[_Kind]:
+    """The kinds of these names, as many as there are learners, and drawn ones for the rest."""
     known = {kind.name: kind for kind in _KINDS}
     if unknown := [name for name in names if name not in known]:
         raise ExampleClassError(
@@ -338,8 +338,8 @@ def _choose_kinds(names: Sequence[str], num_students: int, *, seed: int) -> list
             f"{', '.join(map(repr, known))}"
         )
     generator = random.Random(seed)  # noqa: S311, nothing secret is drawn
-    chosen = [known[name] for name in names[:num_students]]
-    return chosen + [_draw_kind(generator) for _ in range(num_students - len(chosen))]
+    chosen = [known[name] for name in names[:num_learners]]
+    return chosen + [_draw_kind(generator) for _ in range(num_learners - len(chosen))]
 
 
 def _draw_kind(generator: random.Random) -> _Kind:
@@ -349,13 +349,13 @@ def _draw_kind(generator: random.Random) -> _Kind:
     return _Kind("mixed", description, styles)
 
 
-def _to_csv(students: tuple[Student, ...]) -> str:
+def _to_csv(learners: tuple[Learner, ...]) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(
-        text, [one.name for one in dataclasses.fields(Student)], lineterminator="\n"
+        text, [one.name for one in dataclasses.fields(Learner)], lineterminator="\n"
     )
     writer.writeheader()
-    writer.writerows(dataclasses.asdict(student) for student in students)
+    writer.writerows(dataclasses.asdict(learner) for learner in learners)
     return text.getvalue()
 
 

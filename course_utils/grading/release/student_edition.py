@@ -62,7 +62,7 @@ class Release:
 
 
 def release(lessons: Sequence[Path], to: Path, *, force: bool = False) -> Release:
-    """Write the student edition of lessons, and what a student needs to run it.
+    """Write the student edition of lessons, and what a learner needs to run it.
 
     The texts for an essay, ``essays/template.md`` and ``essays/rubric.md``, go with the lessons
     that mention them.
@@ -74,7 +74,7 @@ def release(lessons: Sequence[Path], to: Path, *, force: bool = False) -> Releas
 
     Raises:
         ReleaseError: a lesson's marks or metadata are faulty, or a file is there with another
-            content, be it an older edition or a student's work. Nothing is written then.
+            content, be it an older edition or a learner's work. Nothing is written then.
     """
     contents = {
         "README.md": _README,

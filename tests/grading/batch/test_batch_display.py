@@ -11,10 +11,10 @@ from course_utils.grading.judgement import CheckResult, Ending, Judgement, Repai
 REPAIR = Repair("missing", "check-3-1", "it was missing")
 
 
-def make_judgement(student="ada", *, score=1.5, ending=None, repairs=()):
+def make_judgement(learner="ada", *, score=1.5, ending=None, repairs=()):
     check = CheckResult("check-3-1", "3.1", score, 2.0, (), "", "")
     ending = ending or Ending("finished", 0, "")
-    return Judgement(student, "demo", "demo", (check,), repairs, ending, 3.2, 10**8, "")
+    return Judgement(learner, "demo", "demo", (check,), repairs, ending, 3.2, 10**8, "")
 
 
 def show(*events, terminal=False):
@@ -51,11 +51,11 @@ def test_a_terminal_shows_who_is_being_graded_and_the_time_left():
     assert "left" in shown
 
 
-def test_a_students_name_is_no_markup():
+def test_a_learners_name_is_no_markup():
     assert "[red]x[/]" in show(SubmissionFinished("[red]x[/]", (make_judgement("[red]x[/]"),), ""))
 
 
-def test_the_table_is_in_the_order_of_the_students():
+def test_the_table_is_in_the_order_of_the_learners():
     text = io.StringIO()
     judgements = [make_judgement(name) for name in ("eve", "ada")]
     Console(file=text, width=100).print(judgements_table(judgements))

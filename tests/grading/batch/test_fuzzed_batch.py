@@ -109,7 +109,7 @@ def draw(strategy, number):
 
 
 def draw_files(notebook, number):
-    """The files of so many submissions by their students, whose names say what was done."""
+    """The files of so many submissions by their learners, whose names say what was done."""
     files = {}
     for place, (kind, (steps, damage)) in enumerate(KINDS.items()):
         for count, (done, damaged, depth) in enumerate(
@@ -145,26 +145,26 @@ def test_each_costs_only_itself_and_is_a_line_in_the_report(
     notebook = json.loads((submit("honest") / "demo.ipynb").read_text(encoding="utf-8"))
     files = draw_files(notebook, NUM_FUZZED)
     assert len(files) == NUM_FUZZED
-    for student, content in files.items():
-        (submit(student) / "demo.ipynb").write_bytes(content)
-    students = {"honest", *files}
+    for learner, content in files.items():
+        (submit(learner) / "demo.ipynb").write_bytes(content)
+    learners = {"honest", *files}
     before, there = fingerprint_files(course_folder), set(course_folder.iterdir())
 
     result = grade(course_folder, "demo")
 
-    judged = {one.student: one for one in read_judgements(course_folder, "demo")}
-    assert judged.keys() == {one.student for one in result.graded} == students
+    judged = {one.learner: one for one in read_judgements(course_folder, "demo")}
+    assert judged.keys() == {one.learner for one in result.graded} == learners
     assert result.unsaved == {}
     assert judged["honest"].score == judged["honest"].max_score == 2.0
-    assert {one.student for one in judged.values() if one.ending.kind == "interrupted"} == set()
+    assert {one.learner for one in judged.values() if one.ending.kind == "interrupted"} == set()
     assert not [one for one in judged.values() if "process that judged" in one.ending.message]
     for one in judged.values():
         assert one.max_score == 2.0
         assert one.ending.kind == "finished" or one.ending.message
 
     scores = read_scores(read_course(course_folder), "demo")
-    assert {student: cells["demo", "check-3-1"] for student, cells in scores.items()} == {
-        student: pytest.approx(one.score) for student, one in judged.items()
+    assert {learner: cells["demo", "check-3-1"] for learner, cells in scores.items()} == {
+        learner: pytest.approx(one.score) for learner, one in judged.items()
     }
     assert grade(course_folder, "demo").graded == ()
 
@@ -175,7 +175,7 @@ def test_each_costs_only_itself_and_is_a_line_in_the_report(
     assert made.exit_code == 0, made.output
     read = Page(page / "index.html")
     assert_harmless(read)
-    assert sorted(row[0] for row in read.tables["All submissions"][1:]) == sorted(students)
+    assert sorted(row[0] for row in read.tables["All submissions"][1:]) == sorted(learners)
 
     after = fingerprint_files(course_folder)
     assert {path: after.get(path) for path in before if path.name != "gradebook.db"} == {
@@ -185,7 +185,7 @@ def test_each_costs_only_itself_and_is_a_line_in_the_report(
         course_folder / ".course",
         course_folder / "autograded",
     }
-    assert {path.name for path in (course_folder / "autograded").iterdir()} <= students
+    assert {path.name for path in (course_folder / "autograded").iterdir()} <= learners
     assert set(tmp_path.iterdir()) == {course_folder, page}
     assert list(temporary.iterdir()) == []
     left = [" ".join(child.cmdline()) for child in psutil.Process().children(recursive=True)]

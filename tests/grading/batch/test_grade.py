@@ -51,7 +51,7 @@ from pathlib import Path
 from course_utils.grading.batch.grade import BatchInterrupt, grade
 
 def tell(event):
-    print(type(event).__name__, *filter(None, [getattr(event, "student", "")]), flush=True)
+    print(type(event).__name__, *filter(None, [getattr(event, "learner", "")]), flush=True)
 
 try:
     grade(Path(sys.argv[1]), "demo", kernel="python3", num_workers=2, on_event=tell)
@@ -155,15 +155,15 @@ def test_a_batch_grades_each_submission_and_a_bad_one_costs_only_itself(course_f
     result = grade(course_folder, "demo", kernel="python3", num_workers=2, on_event=follow)
 
     assert (result.unchanged, result.unsaved) == ((), {})
-    found = {judgement.student: judgement for judgement in result.graded}
-    assert {student: judgement.score for student, judgement in found.items()} == {
+    found = {judgement.learner: judgement for judgement in result.graded}
+    assert {learner: judgement.score for learner, judgement in found.items()} == {
         "ada": 2.0,
         "bob": pytest.approx(found["bob"].score),
         "cyd": 0.0,
         "dan": 0.0,
     }
     assert found["bob"].score < 1.0
-    assert {student: judgement.ending.kind for student, judgement in found.items()} == {
+    assert {learner: judgement.ending.kind for learner, judgement in found.items()} == {
         "ada": "finished",
         "bob": "finished",
         "cyd": "died",
@@ -171,8 +171,8 @@ def test_a_batch_grades_each_submission_and_a_bad_one_costs_only_itself(course_f
     }
     assert found["dan"].checks[0].reason.startswith("never reached: the file is no notebook")
     scores = read_scores(read_course(course_folder), "demo")
-    assert {student: cells["demo", "check-3-1"] for student, cells in scores.items()} == {
-        student: judgement.score for student, judgement in found.items()
+    assert {learner: cells["demo", "check-3-1"] for learner, cells in scores.items()} == {
+        learner: judgement.score for learner, judgement in found.items()
     }
     autograded = sorted(path.parts[-3] for path in course_folder.glob("autograded/*/demo/*.ipynb"))
     assert autograded == ["ada", "bob"]
@@ -181,7 +181,7 @@ def test_a_batch_grades_each_submission_and_a_bad_one_costs_only_itself(course_f
     kinds = Counter(type(event) for event in events[2:])
     assert kinds == {SubmissionStarted: 4, SubmissionFinished: 4}
     assert [event for event in events if isinstance(event, SubmissionFinished)] == [
-        SubmissionFinished(judgement.student, (judgement,), "") for judgement in result.graded
+        SubmissionFinished(judgement.learner, (judgement,), "") for judgement in result.graded
     ]
     assert listening == {"127.0.0.1"}
     left = [" ".join(child.cmdline()) for child in psutil.Process().children(recursive=True)]
@@ -195,7 +195,7 @@ def test_sandboxed_kernels_have_what_the_instructor_imports(course_folder, submi
     submit("ada", "import sys\nassert 'colorsys' in sys.modules\n" + RIGHT)
     submit("bob", "import sys\nassert 'colorsys' not in sys.modules\n" + RIGHT)
     result = grade(course_folder, "demo", num_workers=2)
-    scores = {judgement.student: judgement.score for judgement in result.graded}
+    scores = {judgement.learner: judgement.score for judgement in result.graded}
     assert scores == {"ada": 2.0, "bob": 0.0}
 
 
@@ -219,7 +219,7 @@ def test_workers_elsewhere_grade_and_stay(course_folder, submit):
         )
         assert len(cluster.scheduler.workers) == 1
     assert Ready(2) in events
-    assert {one.student: one.score == one.max_score for one in result.graded} == {
+    assert {one.learner: one.score == one.max_score for one in result.graded} == {
         "ada": True,
         "bob": False,
     }
@@ -229,13 +229,13 @@ def test_an_assignment_may_have_several_notebooks(course_folder, submit, quick_j
     source = course_folder / "source" / "demo"
     shutil.copy(source / "demo.ipynb", source / "more.ipynb")
     run_nbgrader(course_folder, "generate_assignment", "demo", "--force")
-    for student, others in (("ada", RIGHT), ("bob", WRONG), ("cyd", None)):
-        folder = submit(student, others or RIGHT)
+    for learner, others in (("ada", RIGHT), ("bob", WRONG), ("cyd", None)):
+        folder = submit(learner, others or RIGHT)
         if others:
             (folder / "demo.ipynb").rename(folder / "more.ipynb")
-            submit(student)
+            submit(learner)
     result = grade(course_folder, "demo", scheduler=quick_judge)
-    found = {(one.student, one.notebook): one.score for one in result.graded}
+    found = {(one.learner, one.notebook): one.score for one in result.graded}
     wrong = found["bob", "more"]
     assert wrong < 2.0
     assert found == {
@@ -248,8 +248,8 @@ def test_an_assignment_may_have_several_notebooks(course_folder, submit, quick_j
     }
     scores = read_scores(read_course(course_folder), "demo")
     assert {
-        (student, notebook): score
-        for student, cells in scores.items()
+        (learner, notebook): score
+        for learner, cells in scores.items()
         for (notebook, cell), score in cells.items()
         if cell == "check-3-1"
     } == found
@@ -261,7 +261,7 @@ def test_only_what_changed_is_graded_again(course_folder, submit, quick_judge):
         planned = []
 
         def follow(event):
-            planned.extend(event.students if isinstance(event, Planned) else ())
+            planned.extend(event.learners if isinstance(event, Planned) else ())
 
         result = grade(
             course_folder,
@@ -271,8 +271,8 @@ def test_only_what_changed_is_graded_again(course_folder, submit, quick_judge):
             on_event=follow,
             **options,
         )
-        assert [judgement.student for judgement in result.graded] == planned
-        assert {judgement.student for judgement in result.unchanged}.isdisjoint(planned)
+        assert [judgement.learner for judgement in result.graded] == planned
+        assert {judgement.learner for judgement in result.unchanged}.isdisjoint(planned)
         return planned
 
     submit("ada")
@@ -280,14 +280,14 @@ def test_only_what_changed_is_graded_again(course_folder, submit, quick_judge):
     assert call() == ["ada", "bob"]
     assert call() == []
     submit("bob")
-    assert call(students=["ada"]) == []
+    assert call(learners=["ada"]) == []
     assert call() == ["bob"]
-    assert call(students=["ada"], regrade=True) == ["ada"]
-    assert call(sandbox=Limits(memory=10**9), students=["ada"]) == ["ada"]
+    assert call(learners=["ada"], regrade=True) == ["ada"]
+    assert call(sandbox=Limits(memory=10**9), learners=["ada"]) == ["ada"]
     (course_folder / "autograded" / "bob" / "demo" / "demo.ipynb").unlink()
-    assert call(students=["bob"]) == ["bob"]
+    assert call(learners=["bob"]) == ["bob"]
     (course_folder / ".course" / "graded" / "demo" / "bob.json").write_text("{")
-    assert call(students=["bob"]) == ["bob"]
+    assert call(learners=["bob"]) == ["bob"]
     with sqlite3.connect(course_folder / "gradebook.db") as connection:
         connection.execute("UPDATE grade SET auto_score = 1.5 WHERE auto_score = 2.0")
     assert call() == ["ada", "bob"]
@@ -329,8 +329,8 @@ def kill_at_random(course_folder, start, *, num_kills, seconds, seed):
 def test_after_kills_the_next_call_goes_on_and_the_gradebook_is_as_without(
     course_folder, submit, start_grading
 ):
-    for student in ("ada", "cyd"):
-        submit(student)
+    for learner in ("ada", "cyd"):
+        submit(learner)
     submit("bob", WRONG, essay="YOUR ANSWER HERE")
     submit("dan", SLEEPER)
     process = start_grading()
@@ -394,7 +394,7 @@ def test_what_there_is_not_is_said(course_folder, submit):
     with pytest.raises(BatchError, match=r"'dome' in .*; there are demo"):
         grade(course_folder, "dome")
     with pytest.raises(BatchError, match=r"by bob, cyd; there are those by ada"):
-        grade(course_folder, "demo", students=["bob", "ada", "cyd"])
+        grade(course_folder, "demo", learners=["bob", "ada", "cyd"])
 
 
 def fail(*_, **__):
@@ -466,8 +466,8 @@ def test_a_gradebook_that_cannot_be_written_costs_no_verdict(
         result = grade(course_folder, "demo", scheduler=quick_judge)
     assert result.unsaved == {"bob": "disk full"}
     again = grade(course_folder, "demo", scheduler=quick_judge)
-    assert [judgement.student for judgement in again.graded] == ["bob"]
-    assert [judgement.student for judgement in again.unchanged] == ["ada"]
+    assert [judgement.learner for judgement in again.graded] == ["bob"]
+    assert [judgement.learner for judgement in again.unchanged] == ["ada"]
 
 
 @pytest.mark.parametrize(

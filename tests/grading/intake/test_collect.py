@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from course_utils.grading.intake import collect as collecting
-from course_utils.grading.intake.collect import CollectError, collect, make_student_id
+from course_utils.grading.intake.collect import CollectError, collect, make_learner_id
 from course_utils.grading.intake.repair import MAX_BYTES
 
 ASSIGNMENT = "03_training"
@@ -82,7 +82,7 @@ def submitted(course):
 
 
 def statuses(collected):
-    return {found.student: found.status for found in collected.submissions}
+    return {found.learner: found.status for found in collected.submissions}
 
 
 def refusals(collected):
@@ -106,7 +106,7 @@ def test_names_are_read_as_they_were_meant_where_the_archive_says_not_how(
     assert set(submitted(course)) == {f"{who}/{ASSIGNMENT}/a.ipynb" for who in ("Müller", "bob")}
 
 
-def test_canvas_names_students_by_their_user_id(collect_files, course):
+def test_canvas_names_learners_by_their_user_id(collect_files, course):
     collected = collect_files(
         ("mullerjane_12345_67890_03_training.ipynb", "jane"),
         ("smithbob_LATE_12346_67891_03_training-1.ipynb", "bob"),
@@ -116,7 +116,7 @@ def test_canvas_names_students_by_their_user_id(collect_files, course):
         "12345/03_training/03_training.ipynb": b"jane",
         "12346/03_training/03_training-1.ipynb": b"bob",
     }
-    assert [(s.student, s.name, s.is_late) for s in collected.submissions] == [
+    assert [(s.learner, s.name, s.is_late) for s in collected.submissions] == [
         ("12345", "mullerjane", False),
         ("12346", "smithbob", True),
     ]
@@ -137,7 +137,7 @@ def test_a_file_cannot_look_like_another_submission_of_canvas(collect_files, cou
         "{}_assignsubmission_file_/folder/03_training.ipynb",
     ],
 )
-def test_moodle_names_students_by_their_participant_number(collect_files, course, pattern):
+def test_moodle_names_learners_by_their_participant_number(collect_files, course, pattern):
     collected = collect_files(
         (pattern.format("Jane Müller_12345"), "jane"),
         (pattern.format("Participant_12346".replace("_", " ", 1) + "_12346"), "bob"),
@@ -159,7 +159,7 @@ def test_a_file_cannot_look_like_another_submission_of_moodle(collect_files, cou
     assert list(submitted(course)) == ["66/03_training/Bob_7_assignsubmission_file_x.ipynb"]
 
 
-def test_a_plain_zip_has_a_folder_or_a_notebook_for_each_student(collect_files, course):
+def test_a_plain_zip_has_a_folder_or_a_notebook_for_each_learner(collect_files, course):
     collected = collect_files(
         ("alice/homework.ipynb", "alice"),
         ("alice/picture.png", "no"),
@@ -181,7 +181,7 @@ def test_a_plain_zip_has_a_folder_or_a_notebook_for_each_student(collect_files, 
 
 
 @pytest.mark.parametrize(
-    ("names", "students"),
+    ("names", "learners"),
     [
         (["class/alice/03_training.ipynb", "class/bob/03_training.ipynb"], ["alice", "bob"]),
         (["class/alice.ipynb", "class/bob.ipynb"], ["alice", "bob"]),
@@ -195,8 +195,8 @@ def test_a_plain_zip_has_a_folder_or_a_notebook_for_each_student(collect_files, 
         ),
     ],
 )
-def test_a_folder_around_everything_is_no_student(collect_files, names, students):
-    assert list(statuses(collect_files(*names))) == students
+def test_a_folder_around_everything_is_no_learner(collect_files, names, learners):
+    assert list(statuses(collect_files(*names))) == learners
 
 
 def test_a_form_can_be_given(collect_files, course):
@@ -220,7 +220,7 @@ def test_a_file_that_a_browser_saved_as_text_is_a_notebook(collect_files, course
 
 
 def test_a_roster_gives_the_names(tmp_path, collect_files, course):
-    roster = tmp_path / "students.csv"
+    roster = tmp_path / "learners.csv"
     roster.write_text("\ufeffid,first_name,lms_user_id\njane,Jane,12345\nbob,Bob,\n")
     collected = collect_files("müllerjane_12345_1_x.ipynb", "eve_66_2_x.ipynb", roster=roster)
     assert statuses(collected) == {"jane": "new"}
@@ -235,14 +235,14 @@ def test_a_roster_gives_the_names(tmp_path, collect_files, course):
     [
         (b"name\njane\n", "needs a column id"),
         (b"id,lms_user_id\n../jane,1\n", "'../jane'"),
-        (b"id,lms_user_id\njane,1\nbob,1\n", "two students '1'"),
-        (b"id,lms_user_id\n1,2\n2,1\n", "two students"),
+        (b"id,lms_user_id\njane,1\nbob,1\n", "two learners '1'"),
+        (b"id,lms_user_id\n1,2\n2,1\n", "two learners"),
         (b"\xff\xfe\xff", "cannot be read"),
         (b'id\n"' + b"x" * 200_000, "cannot be read"),
     ],
 )
 def test_a_roster_that_cannot_be_used_is_refused(tmp_path, collect_files, course, content, message):
-    roster = tmp_path / "students.csv"
+    roster = tmp_path / "learners.csv"
     roster.write_bytes(content)
     with pytest.raises(CollectError, match=re.escape(message)):
         collect_files("jane_1_2_x.ipynb", roster=roster)
@@ -427,7 +427,7 @@ def test_an_unknown_assignment_is_refused(tmp_path, course, assignment):
         collect(export, tmp_path, assignment=assignment)
 
 
-# What costs only one student
+# What costs only one learner
 
 
 @pytest.fixture
@@ -470,7 +470,7 @@ def test_a_small_file_may_be_packed_tightly(collect_files, course):
 
 
 def test_many_large_files_are_refused(monkeypatch, refuse_bob):
-    monkeypatch.setattr(collecting, "MAX_STUDENT_BYTES", 2**20)
+    monkeypatch.setattr(collecting, "MAX_LEARNER_BYTES", 2**20)
     refuse_bob([(f"bob/{i}.ipynb", os.urandom(2**19)) for i in range(3)], "larger than 1 MB")
 
 
@@ -538,7 +538,7 @@ def test_control_characters_in_a_name_are_refused(refuse_bob, name):
     refuse_bob([(make_info(name), "x")], "has control characters")
 
 
-def test_two_students_of_one_name_are_both_refused(collect_files, course):
+def test_two_learners_of_one_name_are_both_refused(collect_files, course):
     collected = collect_files("alice.ipynb", "Bob.ipynb", "bob/x.ipynb", "c d.ipynb", "c_d.ipynb")
     assert list(statuses(collected)) == ["alice"]
     assert list(submitted(course)) == ["alice/03_training/03_training.ipynb"]
@@ -556,7 +556,7 @@ def test_a_name_of_which_no_folder_can_be_made_is_refused(collect_files):
 
 
 @pytest.mark.parametrize(
-    ("name", "student"),
+    ("name", "learner"),
     [
         ("jane", "jane"),
         ("Jane Müller", "Jane_Müller"),
@@ -570,18 +570,18 @@ def test_a_name_of_which_no_folder_can_be_made_is_refused(collect_files):
         ("..", ""),
     ],
 )
-def test_student_ids(name, student):
-    assert make_student_id(name) == student
+def test_learner_ids(name, learner):
+    assert make_learner_id(name) == learner
 
 
 @given(st.text())
-def test_a_student_id_is_a_safe_name_and_stays_as_it_is(name):
-    student = make_student_id(name)
-    assert make_student_id(student) == student
-    assert len(student.encode()) <= 255
-    assert not set(student) & set('/\\:*?"<>|\0 ')
-    assert all(unicodedata.category(character)[0] not in "CZ" for character in student)
-    assert student[:1] not in (".", "-")
+def test_a_learner_id_is_a_safe_name_and_stays_as_it_is(name):
+    learner = make_learner_id(name)
+    assert make_learner_id(learner) == learner
+    assert len(learner.encode()) <= 255
+    assert not set(learner) & set('/\\:*?"<>|\0 ')
+    assert all(unicodedata.category(character)[0] not in "CZ" for character in learner)
+    assert learner[:1] not in (".", "-")
 
 
 NAME_PARTS = st.one_of(
@@ -623,13 +623,13 @@ def test_whatever_the_names_nothing_is_written_elsewhere(names, damaged):
         added = {name for name, content in list_files(folder).items() if content is not None}
         added -= before.keys()
         expected = {
-            f"course/submitted/{found.student}/{ASSIGNMENT}/{file}"
+            f"course/submitted/{found.learner}/{ASSIGNMENT}/{file}"
             for found in collected.submissions
             for file in found.files
         }
         assert added == expected
         for found in collected.submissions:
-            assert make_student_id(found.student) == found.student != ""
+            assert make_learner_id(found.learner) == found.learner != ""
 
 
 @settings(max_examples=200)

@@ -39,7 +39,7 @@ def read_source():
 
 
 SOURCE = read_source()
-STUDENT = json.loads(nbformat.writes(make_exercise(LESSON), split_lines=False))
+LEARNER = json.loads(nbformat.writes(make_exercise(LESSON), split_lines=False))
 GRADE_IDS = [nbgrader_of(cell)["grade_id"] for cell in SOURCE.cells if nbgrader_of(cell)]
 SOLUTION_IDS = [name for name in GRADE_IDS if name.startswith("exercise")]
 CHECK_IDS = [name for name in GRADE_IDS if name.startswith("check")]
@@ -64,13 +64,13 @@ def place_of(notebook, name):
 
 def answer_for(name):
     """A learner's answer: the head of the function, and a line that no one else has."""
-    head = find(STUDENT, name)["source"].split("\n")[0]
+    head = find(LEARNER, name)["source"].split("\n")[0]
     return f"{head}\n    return 'mine for {name}'"
 
 
 def make_submission(*names):
     """The student edition with answers to these exercises, all of them if none is named."""
-    notebook = copy.deepcopy(STUDENT)
+    notebook = copy.deepcopy(LEARNER)
     for name in names or SOLUTION_IDS:
         find(notebook, name)["source"] = answer_for(name)
     return notebook
@@ -131,7 +131,7 @@ def make_release():
     return json.loads(nbformat.writes(release))
 
 
-@pytest.mark.parametrize("make", [lambda: STUDENT, make_release])
+@pytest.mark.parametrize("make", [lambda: LEARNER, make_release])
 def test_the_untouched_student_edition_keeps_its_stubs(make):
     repaired = repair_notebook(make())
     check_invariants(repaired)
@@ -182,7 +182,7 @@ def test_a_deleted_answer_is_the_stub_and_reported():
 
 
 def test_an_empty_notebook_gets_no_solution():
-    repaired = repair_notebook({**STUDENT, "cells": []})
+    repaired = repair_notebook({**LEARNER, "cells": []})
     check_invariants(repaired)
     assert {("missing", name) for name in GRADE_IDS} <= reported(repaired)
 
@@ -232,7 +232,7 @@ def test_two_cells_that_could_be_the_answer_are_no_answer():
 def test_an_unchanged_stub_beside_the_answer_is_no_second_answer():
     notebook = make_submission()
     place = place_of(notebook, "exercise-3-2")
-    stub = find(STUDENT, "exercise-3-2")["source"]
+    stub = find(LEARNER, "exercise-3-2")["source"]
     notebook["cells"][place] |= {"metadata": {}, "id": "new"}
     notebook["cells"].insert(place, nbformat.v4.new_code_cell(stub, id="stub"))
     repaired = repair_notebook(notebook)
@@ -295,7 +295,7 @@ def test_a_solution_without_marks_is_not_the_learners():
     find(
         source, "exercise-3-1"
     ).source = "def step(weight, gradient, learning_rate):\n    return 42"
-    repaired = repair(source, json.dumps({**STUDENT, "cells": []}).encode())
+    repaired = repair(source, json.dumps({**LEARNER, "cells": []}).encode())
     assert not any("return 42" in cell.source for cell in repaired.notebook.cells)
 
 
@@ -326,8 +326,8 @@ def copy_cell(notebook, name, *, source, offset=1):
 @pytest.mark.parametrize(
     "other",
     [
-        find(STUDENT, "exercise-3-1")["source"],
-        find(STUDENT, "exercise-3-1")["source"].replace(
+        find(LEARNER, "exercise-3-1")["source"],
+        find(LEARNER, "exercise-3-1")["source"].replace(
             'raise NotImplementedError("Replace this line by your code.")',
             "# YOUR CODE HERE\n    raise NotImplementedError()",
         ),
@@ -599,7 +599,7 @@ def with_cell(**changes):
         (b"\0" * 1000, "no notebook"),
         (b"\x89PNG\r\n\x1a\n", "not text"),
         (b"%PDF-1.7", "no notebook, or not a whole one"),
-        (json.dumps(STUDENT)[:5000], "not a whole one"),
+        (json.dumps(LEARNER)[:5000], "not a whole one"),
         (nest("[", 100_000), "too deeply nested"),
         ('{"nbformat": 4, "cells": ' + nest('{"a":', 50_000) + "}", "too deeply nested"),
         ('{"nbformat": 4' + "0" * 5000 + "}", "a number is too long"),

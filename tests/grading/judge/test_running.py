@@ -78,7 +78,7 @@ def expected():
 
 
 def judge(expected, found, source=SOURCE, **options):
-    names = {"student": "ada", "assignment": "03", "notebook": "03_training"}
+    names = {"learner": "ada", "assignment": "03", "notebook": "03_training"}
     judgement = score(source, expected=expected, found=found, **names, **options)
     assert Judgement.from_json(judgement.to_json()) == judgement
     return judgement
@@ -117,7 +117,7 @@ def test_the_solution_earns_all_points(expected):
     ]
     assert all(answer.passed for result in judgement.checks for answer in result.answers)
     assert (judgement.ending, judgement.repairs) == (FINISHED, repairs)
-    assert (judgement.student, judgement.assignment) == ("ada", "03")
+    assert (judgement.learner, judgement.assignment) == ("ada", "03")
     assert judgement.peak_memory > 10_000_000
     nbformat.validate(nbformat.reads(judgement.executed, as_version=4))
 

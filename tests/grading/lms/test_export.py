@@ -69,7 +69,7 @@ CELLS = TEXT | FORMULAS
 SCORES = st.builds(
     Score,
     assignment=st.just("Training"),
-    student=CELLS,
+    learner=CELLS,
     first_name=CELLS,
     last_name=CELLS,
     email=CELLS,
@@ -86,10 +86,10 @@ SCORES = st.builds(
 property_settings = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
-def make_score(student, raw_score=7.0, **changes):
+def make_score(learner, raw_score=7.0, **changes):
     score = Score(
         "Training",
-        student,
+        learner,
         first_name="",
         last_name="",
         email="",
@@ -140,12 +140,12 @@ def course(tmp_path_factory):
         gradebook.add_student("ada", first_name="Ada", last_name="Lovelace", lms_user_id="11")
         gradebook.add_student("grace", email="grace@example.org")
         gradebook.add_student("alan")
-        for student in ("ada", "grace"):
-            submission = gradebook.add_submission("Training", student)
+        for learner in ("ada", "grace"):
+            submission = gradebook.add_submission("Training", learner)
             notebook = submission.notebooks[0]
             grades = {grade.name: grade for grade in notebook.grades}
             grades["a"].auto_score, grades["a"].needs_manual_grade = 4.5, False
-            if student == "ada":
+            if learner == "ada":
                 grades["b"].manual_score, grades["b"].needs_manual_grade = 3, False
                 notebook.late_submission_penalty = 1.25
                 notebook.comments[0].manual_comment = "Well <argued>"
@@ -157,7 +157,7 @@ def course(tmp_path_factory):
 
 def test_scores_hold_manual_points_penalties_and_comments(course):
     ada, alan, grace = sorted(
-        collect_scores(course, assignments=["Training"]), key=lambda score: score.student
+        collect_scores(course, assignments=["Training"]), key=lambda score: score.learner
     )
     assert (ada.raw_score, ada.penalty, ada.score, ada.max_score) == (7.5, 1.25, 6.25, 10)
     assert (ada.first_name, ada.last_name, ada.lms_user_id) == ("Ada", "Lovelace", "11")
@@ -209,7 +209,7 @@ def test_no_text_is_a_formula_and_none_is_lost(tmp_path, scores, to):
     for cell in (cell for row in rows[1:] for cell in row):
         assert not re.match(r"\s*[=+@-]", cell) or is_number(cell)
     names = {cell.removeprefix("'") for row in rows for cell in row}
-    assert {score.student.removeprefix("'") for score in scores} <= names
+    assert {score.learner.removeprefix("'") for score in scores} <= names
 
 
 def is_number(text):

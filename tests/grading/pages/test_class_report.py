@@ -36,9 +36,9 @@ def make_check(exercise="3.1", passed=(True, True), *, reason="", found="", max_
     )
 
 
-def make_judgement(student, *checks, ending="finished", **changes):
+def make_judgement(learner, *checks, ending="finished", **changes):
     judgement = Judgement(
-        student,
+        learner,
         "03_training",
         "03_training",
         checks,
@@ -86,7 +86,7 @@ def test_a_learner_whose_notebook_has_no_checks(tmp_path):
 def test_a_class_of_five_hundred(tmp_path):
     judgements = [
         make_judgement(
-            f"student{number:03}",
+            f"learner{number:03}",
             make_check("3.1", (number % 2 == 0, number % 3 == 0), found=f"value {number % 7}"),
             make_check("3.2", (), reason="not done"),
             ending=ENDINGS[number % 7],
@@ -127,7 +127,7 @@ def test_the_commonest_wrong_values_come_first(tmp_path):
     page = Page(
         report(
             [
-                make_judgement(f"student{place}", make_check(passed=(False,), found=value))
+                make_judgement(f"learner{place}", make_check(passed=(False,), found=value))
                 for place, value in enumerate(found)
             ],
             tmp_path,

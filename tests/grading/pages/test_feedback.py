@@ -240,7 +240,7 @@ def test_without_a_notebook_or_checks_there_is_still_a_page():
 @pytest.mark.parametrize(
     "name", ["", ".", "..", "../evil", "a/b", "/etc", "a\\b", "a\0b", "evil/", "./a"]
 )
-@pytest.mark.parametrize("field", ["student", "assignment", "notebook"])
+@pytest.mark.parametrize("field", ["learner", "assignment", "notebook"])
 def test_no_name_leads_out_of_the_folder(tmp_path, field, name):
     with pytest.raises(FeedbackError, match="no name for a file"):
         feedback(replace(JUDGEMENT, **{field: name}), tmp_path / "feedback")
@@ -354,7 +354,7 @@ def test_no_markup_from_outside_works(hostile):
             grade_id="check-3-1",
         ),
         {"cell_type": hostile, "source": hostile, "metadata": {"nbgrader": {"grade_id": hostile}}},
-        student=hostile,
+        learner=hostile,
         assignment=hostile,
         notebook=hostile,
         checks=(check,),
@@ -466,8 +466,8 @@ JSON = st.recursive(
 
 @property_settings
 @given(st.lists(JSON, max_size=4), TEXT, TEXT)
-def test_arbitrary_notebooks_make_harmless_pages(cells, student, message):
-    text = make_page(*cells, student=student, ending=Ending("died", 1, message))
+def test_arbitrary_notebooks_make_harmless_pages(cells, learner, message):
+    text = make_page(*cells, learner=learner, ending=Ending("died", 1, message))
     assert_harmless(text)
     assert plain_text(text) == text
 

@@ -36,22 +36,22 @@ def course(course_folder):
 def judge(course_folder, submit):
     """A judgement without a run: the repaired submission, and these points."""
 
-    def judge(student="ada", score=1.5, *, broken=False, **submission):
-        folder = submit(student, **submission)
+    def judge(learner="ada", score=1.5, *, broken=False, **submission):
+        folder = submit(learner, **submission)
         source = nbformat.read(course_folder / "source" / "demo" / "demo.ipynb", as_version=4)
         notebook = repair(source, (folder / "demo.ipynb").read_bytes()).notebook
         check = CheckResult("check-3-1", "3.1", score, 2.0, (), "", "")
         ending = Ending("refused" if broken else "finished", 0, "")
         executed = "" if broken else nbformat.writes(notebook)
-        return Judgement(student, "demo", "demo", (check,), (), ending, 1.0, 1, executed)
+        return Judgement(learner, "demo", "demo", (check,), (), ending, 1.0, 1, executed)
 
     return judge
 
 
-def find_submission(course, student="ada"):
+def find_submission(course, learner="ada"):
     """What nbgrader knows of a submission."""
     with Gradebook(course.database, course.name) as gradebook:
-        notebook = gradebook.find_submission_notebook("demo", "demo", student)
+        notebook = gradebook.find_submission_notebook("demo", "demo", learner)
         return {
             "score": notebook.score,
             "max_score": notebook.max_score,
@@ -167,9 +167,9 @@ def test_an_error_leaves_the_gradebook_as_it_was(course, judge, monkeypatch, rai
         raise ValueError("cut short")
 
     monkeypatch.setattr(f"course_utils.grading.records.gradebook.{raise_at}", fail)
-    for student in ("ada", "bob"):
+    for learner in ("ada", "bob"):
         with pytest.raises(GradebookError, match="cut short"):
-            save(course, [judge(student, 1.0)])
+            save(course, [judge(learner, 1.0)])
     assert dump(course) == before
 
 

@@ -39,21 +39,21 @@ def test_what_is_written_is_read_back_with_the_executed_notebooks(tmp_path):
 
 @pytest.mark.parametrize("damage", ["", "{", "[]", '{"judgements": []}', '{"judgements": [{}]}'])
 def test_a_damaged_file_is_as_none(tmp_path, damage):
-    for student in ("ada", "bob"):
-        write_graded(tmp_path, judgements=(replace(JUDGEMENT, student=student),), fingerprint="abc")
+    for learner in ("ada", "bob"):
+        write_graded(tmp_path, judgements=(replace(JUDGEMENT, learner=learner),), fingerprint="abc")
     (tmp_path / ".course" / "graded" / "demo" / "ada.json").write_text(damage)
     assert list(read_graded(tmp_path, "demo")) == ["bob"]
 
 
 def test_standing_says_whose_verdict_no_longer_fits(tmp_path):
-    for student in ("ada", "bob", "cyd"):
-        folder = tmp_path / "submitted" / student / "demo"
+    for learner in ("ada", "bob", "cyd"):
+        folder = tmp_path / "submitted" / learner / "demo"
         folder.mkdir(parents=True)
-        (folder / "demo.ipynb").write_text(student)
-        if student != "cyd":
+        (folder / "demo.ipynb").write_text(learner)
+        if learner != "cyd":
             write_graded(
                 tmp_path,
-                judgements=(replace(JUDGEMENT, student=student),),
+                judgements=(replace(JUDGEMENT, learner=learner),),
                 fingerprint="abc",
                 submission=find_submission_fingerprint(folder),
             )
@@ -66,7 +66,7 @@ def test_standing_says_whose_verdict_no_longer_fits(tmp_path):
         "demo: 2 are without a submission any more (bob, dan)"
     )
     # An earlier version did not say what it had graded.
-    write_graded(tmp_path, judgements=(replace(JUDGEMENT, student="ada"),), fingerprint="abc")
+    write_graded(tmp_path, judgements=(replace(JUDGEMENT, learner="ada"),), fingerprint="abc")
     assert find_standing(tmp_path, "demo").outdated == ()
 
 

@@ -106,13 +106,13 @@ def test_the_gradebook_keeps_the_hidden_tests_and_the_release_does_not(laid_out)
     assert (laid_out.folder / "release" / "04_ethics" / "essays" / "rubric.md").is_file()
 
 
-def test_the_students_of_an_example_class_are_enrolled(laid_out):
+def test_the_learners_of_an_example_class_are_enrolled(laid_out):
     course = read_course(laid_out.folder)
     with Gradebook(course.database, course.name) as gradebook:
         enrolled = {one.id: (one.first_name, one.last_name) for one in gradebook.students}
-    assert enrolled == {one.student: (one.first_name, one.last_name) for one in laid_out.students}
-    assert read_example_class(laid_out.folder) == laid_out.students
-    assert len(laid_out.students) == 2
+    assert enrolled == {one.learner: (one.first_name, one.last_name) for one in laid_out.learners}
+    assert read_example_class(laid_out.folder) == laid_out.learners
+    assert len(laid_out.learners) == 2
 
 
 def test_nbgrader_works_in_the_folder(laid_out):

@@ -1,4 +1,4 @@
-"""The invented students hand in what the table says, and deserve the score that it says.
+"""The invented learners hand in what the table says, and deserve the score that it says.
 
 Nothing that they hand in is run here but single functions, and not the hostile ones.
 """
@@ -66,8 +66,8 @@ def define(source):
     return namespace[statement.name]
 
 
-def handed_in(course, student):
-    (path,) = (course / "submitted" / student.student / ASSIGNMENT).iterdir()
+def handed_in(course, learner):
+    (path,) = (course / "submitted" / learner.learner / ASSIGNMENT).iterdir()
     return path
 
 
@@ -138,8 +138,8 @@ def test_each_way_is_right_for_the_share_that_is_stated_whatever_the_seed(seed):
 
 
 def test_the_first_dozen_shows_one_kind_each_in_a_fixed_order(course):
-    students = make_example_class(course, 12, seed=0)
-    assert [one.kind for one in students] == [
+    learners = make_example_class(course, 12, seed=0)
+    assert [one.kind for one in learners] == [
         "right",
         "another way",
         "in part",
@@ -153,17 +153,17 @@ def test_the_first_dozen_shows_one_kind_each_in_a_fixed_order(course):
         "cut off",
         "renamed",
     ]
-    scores = [round(one.expected_score, 2) for one in students]
+    scores = [round(one.expected_score, 2) for one in learners]
     assert scores == [11, 11, 7.91, 0.29, 0, 10, 3, 5, 11, 10, 0, 11]
-    assert {one.max_score for one in students} == {11}
+    assert {one.max_score for one in learners} == {11}
 
 
 def test_kinds_can_be_chosen_and_the_rest_is_drawn(course):
-    students = make_example_class(course, 4, seed=0, kinds=["fork bomb", "right", "fork bomb"])
-    assert [one.kind for one in students] == ["fork bomb", "right", "fork bomb", "mixed"]
-    assert [one.expected_score for one in students[:3]] == [2, 11, 2]
-    assert "fork()" in solution_sources(handed_in(course, students[2]))["3.3"]
-    assert "fork()" not in solution_sources(handed_in(course, students[1]))["3.3"]
+    learners = make_example_class(course, 4, seed=0, kinds=["fork bomb", "right", "fork bomb"])
+    assert [one.kind for one in learners] == ["fork bomb", "right", "fork bomb", "mixed"]
+    assert [one.expected_score for one in learners[:3]] == [2, 11, 2]
+    assert "fork()" in solution_sources(handed_in(course, learners[2]))["3.3"]
+    assert "fork()" not in solution_sources(handed_in(course, learners[1]))["3.3"]
     with pytest.raises(ExampleClassError, match=r"no kind 'polite' of .* 'right', 'another way'"):
         make_example_class(course, 1, seed=0, kinds=["polite"])
 
@@ -171,24 +171,24 @@ def test_kinds_can_be_chosen_and_the_rest_is_drawn(course):
 def test_what_is_handed_in_deserves_what_is_expected(course):
     """Found by running the functions themselves, where that is safe."""
     points = {"3.1": 1, "3.2": 1, "3.3": 1, "3.4": 2, "3.5": 2, "3.6": 2, "3.7": 2}
-    students = make_example_class(course, NUM_KINDS + 6, seed=3)
+    learners = make_example_class(course, NUM_KINDS + 6, seed=3)
     seen = set()
-    for student in students:
-        if student.kind in HOSTILE | UNREADABLE | INCOMPLETE | SLOW:
+    for learner in learners:
+        if learner.kind in HOSTILE | UNREADABLE | INCOMPLETE | SLOW:
             continue
-        sources = solution_sources(handed_in(course, student))
+        sources = solution_sources(handed_in(course, learner))
         score = sum(
             points[exercise] * share_right(exercise, define(sources[exercise]), seed=1, own=own)
             for exercise, own in OWN.items()
         )
-        assert score == pytest.approx(student.expected_score), student
-        seen.add(student.kind)
+        assert score == pytest.approx(learner.expected_score), learner
+        seen.add(learner.kind)
     assert seen >= {"right", "in part", "mistakes", "not done", "mixed", "retagged check"}
 
 
 def test_broken_submissions_are_broken_as_described(course):
-    students = make_example_class(course, NUM_KINDS, seed=0)
-    paths = {one.kind: handed_in(course, one) for one in students}
+    learners = make_example_class(course, NUM_KINDS, seed=0)
+    paths = {one.kind: handed_in(course, one) for one in learners}
     texts = {kind: path.read_text(encoding="utf-8") for kind, path in paths.items()}
     notebooks = {
         kind: nbformat.reads(text, as_version=4)
@@ -234,26 +234,26 @@ def test_no_submission_holds_a_hidden_test(course):
 
 
 def test_the_table_beside_says_the_same_and_names_nobody_real(course):
-    students = make_example_class(course, NUM_KINDS + 30, seed=1)
-    assert read_example_class(course) == students
-    assert len({one.student for one in students}) == len(students)
-    assert all(one.last_name.startswith("Invented") for one in students)
-    assert all(one.email.endswith("@example.org") for one in students)
+    learners = make_example_class(course, NUM_KINDS + 30, seed=1)
+    assert read_example_class(course) == learners
+    assert len({one.learner for one in learners}) == len(learners)
+    assert all(one.last_name.startswith("Invented") for one in learners)
+    assert all(one.email.endswith("@example.org") for one in learners)
     assert {path.name for path in (course / "submitted").iterdir()} == {
-        one.student for one in students
+        one.learner for one in learners
     }
 
 
 def test_a_seed_draws_the_same_class_and_another_seed_another_one(course, tmp_path):
-    students = make_example_class(course, NUM_KINDS + 5, seed=1)
-    assert make_example_class(course, NUM_KINDS + 5, seed=1) == students
+    learners = make_example_class(course, NUM_KINDS + 5, seed=1)
+    assert make_example_class(course, NUM_KINDS + 5, seed=1) == learners
     before = (course / TABLE).read_text(encoding="utf-8")
     with pytest.raises(ExampleClassError, match="a course of its own"):
         make_example_class(course, NUM_KINDS + 5, seed=2)
     assert (course / TABLE).read_text(encoding="utf-8") == before
 
 
-def test_what_students_handed_in_is_not_overwritten(course):
+def test_what_learners_handed_in_is_not_overwritten(course):
     real = course / "submitted" / "agate-01" / ASSIGNMENT / LESSON.name
     real.parent.mkdir(parents=True)
     real.write_text("real work", encoding="utf-8")
@@ -263,10 +263,10 @@ def test_what_students_handed_in_is_not_overwritten(course):
     assert not (course / TABLE).exists()
 
 
-@pytest.mark.parametrize("num_students", [0, -1])
-def test_a_class_of_nobody_is_refused(course, num_students):
+@pytest.mark.parametrize("num_learners", [0, -1])
+def test_a_class_of_nobody_is_refused(course, num_learners):
     with pytest.raises(ExampleClassError, match="at least 1"):
-        make_example_class(course, num_students, seed=0)
+        make_example_class(course, num_learners, seed=0)
 
 
 def test_a_folder_that_is_no_course_is_refused(tmp_path):

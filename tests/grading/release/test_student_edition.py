@@ -67,8 +67,8 @@ CHECK = "one()\n### BEGIN HIDDEN TESTS\nassert one() == 1  # SECRET\n### END HID
 
 @each_lesson
 def test_each_exercise_keeps_its_function_and_loses_its_solution(lesson):
-    source, student = nbformat.read(lesson, as_version=4), make_student_edition(lesson)
-    solved, stubs = solution_cells(source), solution_cells(student)
+    source, learner = nbformat.read(lesson, as_version=4), make_student_edition(lesson)
+    solved, stubs = solution_cells(source), solution_cells(learner)
     assert solved.keys() == stubs.keys()
     for name, cell in solved.items():
         assert signatures(cell.source) == signatures(stubs[name].source) != []
@@ -94,12 +94,12 @@ def test_each_check_calls_the_function_of_its_exercise_and_emits_its_answers(les
 
 @each_lesson
 def test_no_hidden_test_solution_or_output_leaks_into_the_student_edition(lesson):
-    student = make_student_edition(lesson)
-    text = nbformat.writes(student)
+    learner = make_student_edition(lesson)
+    text = nbformat.writes(learner)
     assert "SOLUTION" not in text
     assert "HIDDEN TESTS" not in text
     assert not re.search(r"\bemit\b", text)
-    for cell in student.cells:
+    for cell in learner.cells:
         if cell.cell_type == "code":
             assert cell.outputs == []
             assert cell.execution_count is None
@@ -107,9 +107,9 @@ def test_no_hidden_test_solution_or_output_leaks_into_the_student_edition(lesson
 
 @each_lesson
 def test_nothing_else_changes(lesson):
-    source, student = nbformat.read(lesson, as_version=4), make_student_edition(lesson)
-    assert [cell.id for cell in source.cells] == [cell.id for cell in student.cells]
-    for before, after in zip(source.cells, student.cells, strict=True):
+    source, learner = nbformat.read(lesson, as_version=4), make_student_edition(lesson)
+    assert [cell.id for cell in source.cells] == [cell.id for cell in learner.cells]
+    for before, after in zip(source.cells, learner.cells, strict=True):
         if "nbgrader" not in before.metadata:
             assert (before.source, before.metadata) == (after.source, after.metadata)
         else:
@@ -117,14 +117,14 @@ def test_nothing_else_changes(lesson):
             assert after.metadata.deletable is False
             assert after.metadata.get("editable", True) is not locked
             assert before.metadata.nbgrader.items() <= after.metadata.nbgrader.items()
-    nbformat.validate(student)
-    CheckCellMetadata().preprocess(student, {})
+    nbformat.validate(learner)
+    CheckCellMetadata().preprocess(learner, {})
 
 
 @each_lesson
 def test_the_copies_that_learners_make_without_nbgrader_say_the_same(lesson):
-    own, student = make_exercise(lesson), make_student_edition(lesson)
-    assert [cell.source for cell in own.cells] == [cell.source for cell in student.cells]
+    own, learner = make_exercise(lesson), make_student_edition(lesson)
+    assert [cell.source for cell in own.cells] == [cell.source for cell in learner.cells]
 
 
 def test_nbgrader_validate_finds_nothing_to_complain_about(tmp_path):
@@ -140,7 +140,7 @@ def test_nbgrader_validate_finds_nothing_to_complain_about(tmp_path):
     assert (done.returncode, "Success!" in done.stdout) == (0, True), done.stdout + done.stderr
 
 
-def test_a_student_gets_what_it_takes_to_run_the_lessons(tmp_path):
+def test_a_learner_gets_what_it_takes_to_run_the_lessons(tmp_path):
     done = release(LESSONS, tmp_path / "edition")
     assert done.lessons == tuple(lesson.name for lesson in LESSONS)
     assert not done.unchanged
@@ -166,7 +166,7 @@ def test_texts_go_with_the_lesson_that_mentions_them_alone(tmp_path):
     assert not (release(LESSONS[:1], tmp_path).folder / "essays").exists()
 
 
-def test_the_same_edition_again_changes_nothing_and_student_work_is_never_overwritten(tmp_path):
+def test_the_same_edition_again_changes_nothing_and_learner_work_is_never_overwritten(tmp_path):
     first = release(LESSONS[:2], tmp_path)
     again = release(LESSONS[:2], tmp_path)
     assert (again.written, set(again.unchanged)) == ((), set(first.written))
