@@ -201,7 +201,7 @@ def run(  # noqa: PLR0917, a command's options
             earlier = "" if is_new else "; its earlier results are still there"
             error_console.print(f"{one.lesson} failed {one.failure}{earlier}", **PLAIN)
     if stopped:
-        error_console.print(f"Stopped: {len(done)} of {len(assigned)} lessons had ended.")
+        error_console.print(f"Stopped: {len(done)} of {len(assigned)} lessons had finished.")
         raise typer.Exit(130)
     if any(one.failure for one, _ in done):
         raise typer.Exit(1)

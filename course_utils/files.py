@@ -12,6 +12,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -22,6 +23,7 @@ from pathlib import Path
 LEDGER = ".course-files.json"
 
 _UNFINISHED = ".course-unfinished-"  # of a folder with files that are being written
+_IS_UNFINISHED = re.compile(re.escape(_UNFINISHED) + "[a-z0-9_]{8}")  # as tempfile ends names
 _FINISHED = ".course-finished"  # of one whose files are whole and about to be moved to their places
 _ABANDONED_SECONDS = 24 * 3600  # after which nobody goes on with an unfinished folder
 _locked: set[Path] = set()
@@ -91,6 +93,7 @@ def write_own(
         for name in remove:
             _refuse_strangers(folder / name, ledger.get(name), maker, None, force=force)
             ledger.pop(name, None)
+        _refuse_strange_ledger(folder, force=force)
         ledger |= {
             name: {"sha256": _digest(content), "maker": maker} for name, content in encoded.items()
         }
@@ -137,6 +140,7 @@ def check_own(
     ledger = read_ledger(folder)
     for name in names:
         _refuse_strangers(folder / name, ledger.get(name), maker, None, force=force)
+    _refuse_strange_ledger(folder, force=force)
 
 
 def finish(folder: Path) -> None:
@@ -166,21 +170,25 @@ def read_ledger(folder: Path) -> dict[str, dict[str, str]]:
 
     A ledger that can't be read counts as empty, so that nothing is taken for the course's own.
     """
+    return _parse_ledger(folder / LEDGER) or {}
+
+
+def _parse_ledger(path: Path) -> dict[str, dict[str, str]] | None:
+    """Read a ledger; None where there is none that could be read."""
     try:
-        found = json.loads((folder / LEDGER).read_text(encoding="utf-8"))
         return {
             str(name): {"sha256": str(entry["sha256"]), "maker": str(entry["maker"])}
-            for name, entry in found.items()
+            for name, entry in json.loads(path.read_text(encoding="utf-8")).items()
         }
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return {}
+        return None
 
 
 def first_file(folder: Path) -> Path | None:
     """Find something in a folder that isn't there for :func:`write_own`'s sake; None if all is."""
     ours = (LEDGER, _FINISHED)
     names = sorted(path.name for path in folder.iterdir())
-    others = (name for name in names if name not in ours and not name.startswith(_UNFINISHED))
+    others = (name for name in names if name not in ours and not _IS_UNFINISHED.fullmatch(name))
     return next((folder / name for name in others), None)
 
 
@@ -315,8 +323,20 @@ def _refuse_strangers(
         reason = f"was made by `{entry['maker']}`, not by `{maker}`"
     else:
         reason = f"has been changed since `{maker}` made it"
-    ways = "move it or choose another name" if force is None else "choose another name or --force"
+    ways = (
+        "move it or choose another name" if force is None else "choose another name, or use --force"
+    )
     raise FilesError(f"{path} is in the way: it {reason}. Nothing was written; {ways}")
+
+
+def _refuse_strange_ledger(folder: Path, *, force: bool | None) -> None:
+    """Raise an error where a file has the ledger's name and isn't one."""
+    path = folder / LEDGER
+    if (path.exists() or path.is_symlink()) and _parse_ledger(path) is None and not force:
+        raise FilesError(
+            f"{path} is in the way: the course keeps its list of files there, and this isn't one. "
+            "Nothing was written; move it or choose another folder"
+        )
 
 
 def _is_unchanged(path: Path, entry: Mapping[str, str]) -> bool:
@@ -332,6 +352,8 @@ def _digest(content: bytes) -> str:
 def _remove_abandoned(folder: Path, *, older_than: float) -> None:
     """Delete what processes that were killed so many seconds ago had begun to write."""
     for unfinished in folder.glob(f"{_UNFINISHED}*"):
+        if not _IS_UNFINISHED.fullmatch(unfinished.name):
+            continue
         with suppress(FileNotFoundError):
             if unfinished.stat().st_mtime <= time.time() - older_than:
                 shutil.rmtree(unfinished, ignore_errors=True)

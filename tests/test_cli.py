@@ -278,7 +278,7 @@ def test_a_run_that_is_stopped_leaves_no_kernel_and_no_half_written_file(
     process.send_signal(stop)
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "Stopped: 1 of 3 lessons had ended." in output
+    assert "Stopped: 1 of 3 lessons had finished." in output
     assert "Traceback" not in output
     assert psutil.wait_procs(family, timeout=5)[1] == []
     assert all_files(tmp_path / "out") == {

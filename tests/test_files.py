@@ -104,7 +104,7 @@ def test_force_replaces_a_file_and_a_link_but_not_what_the_link_leads_to(tmp_pat
     (tmp_path / "elsewhere").write_text("somebody's")
     (tmp_path / "link").symlink_to("elsewhere")
     (tmp_path / "file").write_text("mine")
-    with pytest.raises(FilesError, match=r"or --force$"):
+    with pytest.raises(FilesError, match=r"or use --force$"):
         write_own(tmp_path, {"link": "new", "file": "new"}, maker=MAKER, force=False)
     write_own(tmp_path, {"link": "new", "file": "new"}, maker=MAKER, force=True)
     assert contents_of(tmp_path) == {"elsewhere": b"somebody's", "link": b"new", "file": b"new"}
@@ -125,6 +125,29 @@ def test_a_damaged_ledger_makes_no_file_an_own_one(tmp_path, text):
     (tmp_path / LEDGER).write_text(text, encoding="latin-1")
     with pytest.raises(FilesError, match="was not made by"):
         write_own(tmp_path, {"a": "2"}, maker=MAKER)
+
+
+@pytest.mark.parametrize("text", ["mine", "{", '{"a": 1}', "[]"])
+def test_a_file_that_only_has_the_ledgers_name_is_not_written_over(tmp_path, text):
+    (tmp_path / LEDGER).write_text(text)
+    for write in (
+        lambda: write_own(tmp_path, {"a": "1"}, maker=MAKER),
+        lambda: check_own(tmp_path, ["a"], maker=MAKER),
+    ):
+        with pytest.raises(FilesError, match=r"keeps its list of files there, and this isn't one"):
+            write()
+    assert [path.read_text() for path in tmp_path.iterdir()] == [text]
+    write_own(tmp_path, {"a": "1"}, maker=MAKER, force=True)
+    assert contents_of(tmp_path) == {"a": b"1"}
+
+
+def test_a_folder_that_only_resembles_an_unfinished_one_stays(tmp_path):
+    mine = tmp_path / ".course-unfinished-mine"
+    mine.mkdir()
+    (mine / "a").write_text("mine")
+    assert first_file(tmp_path) == mine
+    write_own(tmp_path, {"a": "1"}, maker=MAKER)
+    assert (mine / "a").read_text() == "mine"
 
 
 def test_files_are_removed_in_the_same_step_unless_they_were_changed(tmp_path):
@@ -315,7 +338,7 @@ def test_what_would_be_refused_can_be_asked_before(tmp_path):
 
 def test_the_first_strange_file_of_a_folder_is_found(tmp_path):
     write_own(tmp_path, {}, maker="course test")
-    (tmp_path / ".course-unfinished-1").mkdir()
+    (tmp_path / ".course-unfinished-12ab_xyz").mkdir()
     assert first_file(tmp_path) is None
     (tmp_path / "b").touch()
     (tmp_path / "a").touch()

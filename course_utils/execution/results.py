@@ -111,7 +111,9 @@ def read_results(folder: Path) -> list[Result]:
             raise ValueError
         return [_read_row(row) for row in rows]
     except (StopIteration, ValueError, TypeError, csv.Error):
-        raise RunError(f"{path} is not a table of results with the columns {COLUMNS}") from None
+        raise RunError(
+            f"{path} is not a table of results; `course run` writes one into a folder of its own"
+        ) from None
 
 
 def _read_row(row: list[str]) -> Result:

@@ -13,8 +13,9 @@ from typing import Any
 from course_utils.exercises import lesson_01, lesson_02, lesson_03, lesson_04
 from course_utils.exercises.expectations import Wrong
 from course_utils.exercises.probes import emit
+from course_utils.exercises.publishing import Publisher
 
-__all__ = ["CHECKS", "check", "emit"]
+__all__ = ["CHECKS", "Publisher", "check", "emit"]
 
 Check = Callable[[Any], str]
 

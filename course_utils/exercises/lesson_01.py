@@ -1,10 +1,19 @@
 """Checks of lesson 1: data."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+from numpy.random import Generator
 
 from course_utils.exercises.expectations import Wrong, expect_close, expect_equal
+from course_utils.exercises.probing import (
+    Case,
+    Probe,
+    read_numbers,
+    read_typed_numbers,
+    read_whole_number,
+)
 
 
 def scale(answer: Any) -> str:
@@ -77,4 +86,114 @@ CHECKS = {
     "1.3": one_hot,
     "1.4": num_duplicates,
     "1.5": nearest_mean,
+}
+
+
+# What they are tried out with when they are graded
+
+
+def _class_shares(generator: Generator) -> list[Case]:
+    def draw(num_classes: int, absent: Iterable[int], num: int) -> tuple[Any, ...]:
+        """Labels among which each class occurs, but for the absent ones."""
+        present = np.setdiff1d(np.arange(num_classes), list(absent))
+        drawn = generator.choice(present, num - len(present))
+        return generator.permutation(np.concatenate([present, drawn])), num_classes
+
+    num = int(generator.integers(20, 40))
+    return [
+        Case("every class occurs", draw(4, [], num)),
+        Case("the last class never occurs", draw(5, [4], num)),
+        Case("the first class never occurs", draw(4, [0], num)),
+        Case("two classes between others never occur", draw(6, [2, 3], num)),
+        Case("few pictures", draw(3, [1], 5)),
+        Case("many classes", draw(40, [], 300 + num)),
+    ]
+
+
+def _scale(generator: Generator) -> list[Case]:
+    def draw(*shape: int, low: int = 0, high: int = 250) -> tuple[Any, ...]:
+        return (generator.integers(low, high, shape, dtype=np.uint8),)
+
+    return [
+        Case("a grey picture", draw(5, 7)),
+        Case("a colour picture", draw(4, 5, 3)),
+        Case("several pictures", draw(3, 4, 4, 3)),
+        Case("a dark picture", draw(4, 4, 3, low=1, high=20)),
+        Case("a bright picture", draw(4, 4, 3, low=200)),
+        Case("every value that a pixel can have", (generator.permutation(256).astype(np.uint8),)),
+    ]
+
+
+def _one_hot(generator: Generator) -> list[Case]:
+    def draw(num: int, num_classes: int, low: int = 0, high: int | None = None) -> tuple[Any, ...]:
+        return generator.integers(low, high or num_classes, num), num_classes
+
+    every_class = generator.permutation([0, 1, 2, 3, *generator.integers(4, size=5)])
+    return [
+        Case("more pictures than classes", (every_class, 4)),
+        Case("fewer pictures than classes", draw(3, 7)),
+        Case("the last class never occurs", draw(8, 5, high=4)),
+        Case("the first class never occurs", draw(8, 5, low=1)),
+        Case("a single picture", draw(1, 6)),
+        Case("many classes", draw(30, 50)),
+    ]
+
+
+def _num_duplicates(generator: Generator) -> list[Case]:
+    def draw(*copies: int) -> np.ndarray:
+        """As many copies as asked for of each of several different pictures, in their order."""
+        pixels = generator.integers(1, 256, (len(copies), 4, 4, 3), dtype=np.uint8)
+        pixels[:, 0, 0, 0] = generator.permutation(256)[: len(copies)]
+        return np.repeat(pixels, copies, axis=0)
+
+    many = generator.integers(1, 5, 30)
+    similar = np.repeat(draw(1), 6, axis=0)
+    similar[np.arange(6), 3, generator.permutation(4)[[0, 1, 2, 3, 0, 1]], [0, 0, 0, 0, 1, 1]] = 0
+    first = draw(1, 1, 1, 1, 1)
+    return [
+        Case("pairs", (generator.permutation(draw(2, 2, 1, 1, 1, 2)),)),
+        Case("one picture many times", (draw(int(generator.integers(5, 9)), 1, 1),)),
+        Case("copies far behind the first", (np.concatenate([first, first[:3]]),)),
+        Case("many pictures", (generator.permutation(draw(*many)),)),
+        Case("pictures that differ in one number", (np.concatenate([similar, similar[2:4]]),)),
+        Case("no copies", (draw(*[1] * int(generator.integers(6, 12))),)),
+    ]
+
+
+def _nearest_mean(generator: Generator) -> list[Case]:
+    def draw(nearest: int, num_classes: int, low: int = 20, high: int = 230) -> tuple[Any, ...]:
+        """A picture that resembles one of the means."""
+        means = generator.uniform(low, high, (num_classes, 4, 5, 3))
+        image = means[nearest] + generator.normal(0, 8, (4, 5, 3))
+        return np.clip(image, 0, 255).astype(np.uint8), means
+
+    def draw_lopsided(nearest: int) -> tuple[Any, ...]:
+        """Another mean is far off in one number, the nearest one less far off in four."""
+        image = generator.integers(100, 150, (2, 2, 3), dtype=np.uint8)
+        offsets = np.full((8, 12), 70.0)
+        other = (nearest + int(generator.integers(1, 8))) % 8
+        offsets[[nearest, other]] = 0
+        offsets[nearest, generator.permutation(12)[:4]] = generator.uniform(20, 24, 4)
+        offsets[other, generator.integers(12)] = generator.uniform(60, 65)
+        signs = generator.choice([-1, 1], offsets.shape)
+        return image, image + (signs * offsets).reshape(8, 2, 2, 3)
+
+    nearest = [int(label) for label in generator.permutation(8)]
+    return [
+        Case("eight classes", draw(nearest[0], 8)),
+        Case("ten classes", draw(nearest[1], 10)),
+        Case("dark pictures", draw(nearest[2], 8, 5, 60)),
+        Case("bright pictures", draw(nearest[3], 8, 190, 250)),
+        Case("one mean far off in one number, one less far off in four", draw_lopsided(nearest[4])),
+        Case("the same with other pictures", draw_lopsided(nearest[5])),
+        Case("many classes", draw(nearest[6], 40)),
+    ]
+
+
+PROBES = {
+    "1.1": Probe(_class_shares, 1e-6, read_numbers),
+    "1.2": Probe(_scale, 1e-6, read_typed_numbers, keep_arguments=True),
+    "1.3": Probe(_one_hot, 1e-6, read_numbers),
+    "1.4": Probe(_num_duplicates, 0, read_whole_number),
+    "1.5": Probe(_nearest_mean, 0, read_whole_number),
 }

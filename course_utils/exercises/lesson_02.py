@@ -3,8 +3,10 @@
 from typing import Any
 
 import numpy as np
+from numpy.random import Generator
 
 from course_utils.exercises.expectations import Wrong, expect_close
+from course_utils.exercises.probing import Case, Probe, read_numbers
 
 
 def convolve(answer: Any) -> str:
@@ -96,4 +98,116 @@ CHECKS = {
     "2.4": softmax,
     "2.5": cross_entropy,
     "2.6": receptive_field,
+}
+
+
+# What they are tried out with when they are graded
+
+
+def _convolve(generator: Generator) -> list[Case]:
+    def draw(height: int, width: int) -> np.ndarray:
+        return generator.normal(0, 3, (height, width))
+
+    middle, corner = np.zeros((2, 3, 3))
+    middle[1, 1] = generator.uniform(0.5, 2)
+    corner[0, 2] = generator.uniform(0.5, 2)
+    average = np.full((3, 3), 1 / 9)
+    edge = np.array([[-1.0, 0, 1]] * 3)
+    return [
+        Case("a weight in the middle", (draw(5, 6), middle)),
+        Case("a weight in a corner", (draw(6, 5), corner)),
+        Case("the average of nine", (draw(5, 5), average)),
+        Case("upright edges", (draw(6, 7), edge)),
+        Case("level edges", (draw(6, 7), edge.T.copy())),
+        Case("any kernel", (draw(7, 5), generator.normal(0, 1, (3, 3)))),
+        Case("a plane no larger than the kernel", (draw(3, 3), generator.normal(0, 1, (3, 3)))),
+        Case("a wide plane", (draw(4, 15), generator.normal(0, 1, (3, 3)))),
+    ]
+
+
+def _num_parameters(generator: Generator) -> list[Case]:
+    channels, filters = (int(number) for number in generator.integers(9, 200, 2))
+    return [
+        Case("a first layer", (3, 3, filters)),
+        Case("a later layer", (3, channels, filters + 1)),
+        Case("large kernels", (7, channels + 2, filters)),
+        Case("kernels of one pixel", (1, channels, filters + 3)),
+        Case("a single channel", (5, 1, filters)),
+        Case("a single filter", (3, channels, 1)),
+    ]
+
+
+def _max_pool(generator: Generator) -> list[Case]:
+    def draw(height: int, width: int) -> np.ndarray:
+        return generator.normal(0, 5, (height, width))
+
+    last_is_largest = generator.uniform(0, 1, (6, 6))
+    last_is_largest[1::2, 1::2] += 1
+    return [
+        Case("a square plane", (draw(6, 6),)),
+        Case("a wide plane", (draw(4, 10),)),
+        Case("a high plane", (draw(8, 2),)),
+        Case("numbers below zero", (-1 - np.abs(draw(4, 6)),)),
+        Case("the largest at the lower right", (last_is_largest,)),
+        Case("whole numbers", (generator.permutation(48).reshape(6, 8),)),
+        Case("a single square", (draw(2, 2),)),
+    ]
+
+
+def _softmax(generator: Generator) -> list[Case]:
+    def draw(num: int, *, mean: float = 0, spread: float = 1) -> tuple[Any, ...]:
+        return (mean + spread * generator.uniform(-2, 2, num),)
+
+    return [
+        Case("three scores", draw(3)),
+        Case("ten scores", draw(10)),
+        Case("scores below zero", draw(5, mean=-5)),
+        Case("scores far apart", draw(6, spread=5)),
+        Case("hundred scores", draw(100)),
+        Case("scores around 2000", draw(4, mean=2000)),
+        Case("scores around -2000", draw(4, mean=-2000)),
+    ]
+
+
+def _cross_entropy(generator: Generator) -> list[Case]:
+    def draw(num: int, label: int, low: float, high: float) -> tuple[Any, ...]:
+        """Probabilities of which the label gets one between low and high."""
+        share = generator.uniform(low, high)
+        others = generator.uniform(0.2, 1, num - 1)
+        probabilities = np.insert(others / others.sum() * (1 - share), label, share)
+        return probabilities, label
+
+    between = int(generator.integers(1, 9))
+    return [
+        Case("two classes", draw(2, int(generator.integers(2)), 0.2, 0.8)),
+        Case("ten classes", draw(10, between, 0.2, 0.4)),
+        Case("the first class", draw(5, 0, 0.1, 0.3)),
+        Case("the last class", draw(5, 4, 0.1, 0.3)),
+        Case("sure and right", draw(10, between, 0.8, 0.95)),
+        Case("sure and wrong", draw(3, 1, 0.005, 0.02)),
+    ]
+
+
+def _receptive_field(generator: Generator) -> list[Case]:
+    def draw(*strides: int) -> tuple[Any, ...]:
+        kernels = generator.choice([2, 3, 5], len(strides))
+        return ([(int(kernel), stride) for kernel, stride in zip(kernels, strides, strict=True)],)
+
+    return [
+        Case("convolutions alone", draw(1, 1, 1)),
+        Case("a pooling between convolutions", draw(1, 2, 1)),
+        Case("a pooling at the end", draw(1, 1, 2)),
+        Case("poolings and convolutions take turns", draw(2, 1, 2, 1)),
+        Case("strides of three", draw(3, 1, 3, 1)),
+        Case("many layers", draw(1, 1, 2, 1, 1, 2, 1, 1, 2, 1)),
+    ]
+
+
+PROBES = {
+    "2.1": Probe(_convolve, 1e-6, read_numbers),
+    "2.2": Probe(_num_parameters, 1e-6, read_numbers),
+    "2.3": Probe(_max_pool, 1e-6, read_numbers),
+    "2.4": Probe(_softmax, 1e-6, read_numbers),
+    "2.5": Probe(_cross_entropy, 1e-4, read_numbers),  # some add 1e-7 against the log of 0
+    "2.6": Probe(_receptive_field, 1e-6, read_numbers),
 }

@@ -1,10 +1,13 @@
 """Checks of lesson 3: training."""
 
+import math
 from typing import Any
 
 import numpy as np
+from numpy.random import Generator
 
 from course_utils.exercises.expectations import Wrong, expect_close, expect_equal
+from course_utils.exercises.probing import Case, Probe, read_numbers, read_text, read_whole_number
 
 
 def step(answer: Any) -> str:
@@ -114,4 +117,174 @@ CHECKS = {
     "3.5": worst_class,
     "3.6": learning_rate,
     "3.7": normalise,
+}
+
+
+# What they are tried out with when they are graded
+
+
+def _step(generator: Generator) -> list[Case]:
+    def draw(sign: int, low: float, high: float) -> tuple[Any, ...]:
+        weight, gradient = generator.uniform(1, 5, 2)
+        return float(weight), float(sign * gradient), float(generator.uniform(low, high))
+
+    weight, gradient, rate = draw(1, 0.1, 0.5)
+    return [
+        Case("a gradient above zero", draw(1, 0.1, 0.5)),
+        Case("a gradient below zero", draw(-1, 0.1, 0.5)),
+        Case("a weight below zero", (-weight, gradient, rate)),
+        Case("a small learning rate", draw(1, 0.001, 0.01)),
+        Case("a learning rate above one", draw(-1, 1.2, 2)),
+    ]
+
+
+def _best_epoch(generator: Generator) -> list[Case]:
+    def draw(best: int, num: int) -> np.ndarray:
+        """Losses that fall until the best epoch, counted from 0, and rise after it."""
+        distances = np.abs(np.arange(num) - best)
+        return 0.5 + 0.1 * distances + generator.uniform(0, 0.04, num)
+
+    noisy = generator.permutation(generator.uniform(0.5, 2, 40))
+    return [
+        Case("the loss rises again", (draw(int(generator.integers(3, 9)), 12),)),
+        Case("it rises late", (draw(int(generator.integers(20, 28)), 30),)),
+        Case("it still falls", (draw(6, 7),)),
+        Case("a noisy curve", (noisy,)),
+        Case("a list", (draw(int(generator.integers(2, 6)), 8).tolist(),)),
+        Case("losses below zero", (draw(int(generator.integers(2, 6)), 8) - 5,)),
+    ]
+
+
+def _accuracy(generator: Generator) -> list[Case]:
+    def draw(num: int, num_right: int, num_classes: int, share: float) -> tuple[Any, ...]:
+        """The most probable class gets the share, more than any other one gets."""
+        labels = generator.integers(num_classes, size=num)
+        wrong = generator.permutation(num)[num_right:]
+        predictions = labels.copy()
+        predictions[wrong] += generator.integers(1, num_classes, len(wrong))
+        probabilities = generator.uniform(0.9, 1, (num, num_classes))
+        probabilities[np.arange(num), predictions % num_classes] = 0
+        probabilities *= (1 - share) / probabilities.sum(axis=1, keepdims=True)
+        probabilities[probabilities == 0] = share
+        return labels, probabilities
+
+    return [
+        Case("a sure network", draw(31, int(generator.integers(15, 28)), 5, 0.8)),
+        Case("a network that is never sure", draw(31, int(generator.integers(5, 28)), 5, 0.3)),
+        Case("two classes", draw(17, int(generator.integers(3, 15)), 2, 0.7)),
+        Case("mostly wrong", draw(40, int(generator.integers(1, 6)), 10, 0.4)),
+        Case("mostly right", draw(40, int(generator.integers(35, 40)), 10, 0.4)),
+        Case("many pictures", draw(201, int(generator.integers(50, 150)), 10, 0.2)),
+    ]
+
+
+def _num_pictures(generator: Generator) -> list[Case]:
+    def draw(accuracy: float, low: int, high: int, fraction: float) -> tuple[Any, ...]:
+        """An accuracy and a margin for which the number of pictures has about this fraction."""
+        accuracy += generator.uniform(-0.02, 0.02)
+        number = generator.integers(low, high) + fraction + generator.uniform(-0.1, 0.1)
+        margin = 1.96 * math.sqrt(accuracy * (1 - accuracy) / number)
+        return float(accuracy), float(margin)
+
+    return [
+        Case("an accuracy of about one half", draw(0.5, 500, 2000, 0.7)),
+        Case("an accuracy near one", draw(0.95, 500, 2000, 0.7)),
+        Case("a low accuracy", draw(0.15, 500, 2000, 0.7)),
+        Case("a wide margin", draw(0.7, 20, 60, 0.7)),
+        Case("a narrow margin", draw(0.8, 20_000, 60_000, 0.7)),
+        Case("a little more than a whole number", draw(0.6, 100, 400, 0.3)),
+    ]
+
+
+def _worst_class(generator: Generator) -> list[Case]:
+    words = [
+        "airplane",
+        "automobile",
+        "bird",
+        "cat",
+        "deer",
+        "dog",
+        "frog",
+        "horse",
+        "ship",
+        "truck",
+        "lynx",
+        "mule",
+    ]
+
+    def draw(sizes: list[int], shares: list[float], confused: bool = False) -> tuple[Any, ...]:
+        """Classes of these sizes, of which these shares are recognised, in any order.
+
+        The first of them, which is the worst, never becomes the first. The others' mistakes go to
+        it if they are confused with it, so that it is predicted most often.
+        """
+        num = len(sizes)
+        order = generator.permutation(num)
+        if order[0] == 0:
+            order[[0, 1]] = order[[1, 0]]
+        numbers = np.argsort(order)  # where each of them went
+        labels = np.repeat(numbers, sizes)
+        predictions = labels.copy()
+        ends = np.cumsum(sizes)
+        for number, size, share, end in zip(numbers, sizes, shares, ends, strict=True):
+            num_wrong = size - round(size * share)
+            others = np.setdiff1d(np.arange(num), [number])
+            target = numbers[:1] if confused and number != numbers[0] else others
+            predictions[end - num_wrong : end] = generator.choice(target, num_wrong)
+        mixed = generator.permutation(len(labels))
+        names = tuple(generator.permutation(words)[:num].tolist())
+        return labels[mixed], predictions[mixed], names
+
+    return [
+        Case("three classes", draw([10, 10, 10], [0.4, 0.8, 0.9])),
+        Case("ten classes", draw([20] * 10, [0.5] + [0.7, 0.8, 0.9] * 3)),
+        Case("the commonest class is the worst", draw([40, 10, 10, 10], [0.3, 0.5, 0.6, 0.7])),
+        Case("the rarest class is the worst", draw([5, 40, 50, 60], [0.2, 0.6, 0.7, 0.7])),
+        Case("the worst class is predicted often", draw([20] * 4, [0.5, 0.6, 0.6, 0.6], True)),
+        Case("never recognised", draw([8, 20, 20], [0, 0.9, 0.5])),
+    ]
+
+
+def _learning_rate(generator: Generator) -> list[Case]:
+    highest = float(generator.uniform(0.05, 1))
+    early, late = int(generator.integers(1, 19)), int(generator.integers(30, 90))
+    return [
+        Case("in the warm-up", (early, 100, highest, 0.2)),
+        Case("the first step", (1, 40, highest, 0.25)),
+        Case("at the end of the warm-up", (20, 80, 3 * highest, 0.25)),
+        Case("on the way down", (late, 100, highest, 0.2)),
+        Case("shortly before the end", (39, 40, highest, 0.3)),
+        Case("no warm-up", (late, 100, highest, 0.0)),
+        Case("a long training", (late * 100, 10_000, highest, 0.1)),
+    ]
+
+
+def _normalise(generator: Generator) -> list[Case]:
+    def draw(num: int, num_features: int) -> np.ndarray:
+        scale = generator.uniform(0.5, 20, num_features)
+        return generator.normal(generator.uniform(-9, 9), scale, (num, num_features))
+
+    two = draw(2, 3)
+    two[1] = two[0] + generator.choice([-1, 1], 3) * generator.uniform(1, 9, 3)
+    constant = draw(6, 3)
+    constant[:, int(generator.integers(3))] = float(generator.integers(1, 9))
+    return [
+        Case("several features", (draw(12, 4), 1e-9)),
+        Case("a single feature", (draw(9, 1), 1e-9)),
+        Case("more features than pictures", (draw(5, 20), 1e-9)),
+        Case("two pictures", (two, 1e-9)),
+        Case("many pictures", (draw(300, 3), 1e-9)),
+        Case("a feature that never changes", (constant, 1e-3)),
+        Case("a large epsilon", (draw(10, 4), float(generator.uniform(2, 5)))),
+    ]
+
+
+PROBES = {
+    "3.1": Probe(_step, 1e-6, read_numbers),
+    "3.2": Probe(_best_epoch, 0, read_whole_number),
+    "3.3": Probe(_accuracy, 1e-6, read_numbers),
+    "3.4": Probe(_num_pictures, 1e-6, read_numbers),
+    "3.5": Probe(_worst_class, 0, read_text),
+    "3.6": Probe(_learning_rate, 1e-6, read_numbers),
+    "3.7": Probe(_normalise, 1e-6, read_numbers),
 }

@@ -3,8 +3,10 @@
 from typing import Any
 
 import numpy as np
+from numpy.random import Generator
 
 from course_utils.exercises.expectations import expect_close, expect_equal
+from course_utils.exercises.probing import Case, Probe, read_numbers, read_whole_numbers
 
 
 def consistency(answer: Any) -> str:
@@ -60,4 +62,94 @@ CHECKS = {
     "4.2": gap,
     "4.3": overall_error,
     "4.4": possible_counts,
+}
+
+
+# What they are tried out with when they are graded
+
+
+def _consistency(generator: Generator) -> list[Case]:
+    def draw(num: int, num_same: int) -> tuple[Any, ...]:
+        first = generator.integers(10, size=num)
+        second = first.copy()
+        different = generator.permutation(num)[num_same:]
+        second[different] += generator.integers(1, 10, len(different))
+        return first, second % 10
+
+    return [
+        Case("about half of them agree", draw(40, int(generator.integers(15, 25)))),
+        Case("few agree", draw(40, int(generator.integers(2, 8)))),
+        Case("most agree", draw(40, int(generator.integers(32, 38)))),
+        Case("few pictures", draw(7, int(generator.integers(2, 6)))),
+        Case("many pictures", draw(1000, int(generator.integers(510, 700)))),
+    ]
+
+
+def _gap(generator: Generator) -> list[Case]:
+    def draw(names: str, sizes: list[int], shares: list[float]) -> tuple[Any, ...]:
+        """Groups of these sizes, in which these shares are right, all mixed."""
+        labels = generator.integers(10, size=sum(sizes))
+        predictions = labels.copy()
+        for end, size, share in zip(np.cumsum(sizes), sizes, shares, strict=True):
+            num_wrong = size - round(size * share)
+            predictions[end - num_wrong : end] += generator.integers(1, 10, num_wrong)
+        mixed = generator.permutation(len(labels))
+        groups = np.repeat(list(names), sizes)
+        return labels[mixed], predictions[mixed] % 10, groups[mixed]
+
+    low, high = float(generator.uniform(0.6, 0.7)), float(generator.uniform(0.85, 0.95))
+    between = [(2 * low + high) / 3, (low + 2 * high) / 3]
+    return [
+        Case("the first group is served better", draw("AB", [40, 40], [high, low])),
+        Case("the second group is served better", draw("AB", [40, 40], [low, high])),
+        Case("a small group is served worst", draw("AB", [100, 9], [high, low])),
+        Case("three groups", draw("xyz", [30, 40, 50], [between[0], low, high])),
+        Case("many groups", draw("stuvwx", [30] * 6, [high, *between, low, *between])),
+        Case("nobody in a group is right", draw("KLM", [20, 10, 20], [high, 0.0, low])),
+    ]
+
+
+def _overall_error(generator: Generator) -> list[Case]:
+    def draw(*counts: int) -> tuple[Any, ...]:
+        """Errors in per cent, in rising order as are the counts, so that the mean is too low."""
+        errors = np.sort(generator.uniform(1, 40, len(counts))).round(1)
+        return errors, generator.multinomial(50, [1 / len(counts)] * len(counts)) + np.array(counts)
+
+    errors, counts = draw(100, 300, 900)
+    twice, rare = draw(1000, 2000), draw(100, 5000)
+    return [
+        Case("two groups", twice),
+        Case("one group is much larger", rare),
+        Case("groups of one size", (errors, np.full(3, int(generator.integers(20, 90))))),
+        Case("lists", (errors.tolist(), counts.tolist())),
+        Case("a group without errors", (np.array([0.0, *errors]), np.array([70, *counts]))),
+        Case("many groups", draw(*range(100, 2000, 200))),
+    ]
+
+
+def _possible_counts(generator: Generator) -> list[Case]:
+    def draw(low: int, high: int, shift: float = 0) -> tuple[Any, ...]:
+        """A percentage of an odd number, which keeps clear of ties in rounding.
+
+        A shift of one half lies between the percentages that two neighbouring counts give.
+        """
+        n = 2 * int(generator.integers(low // 2, high // 2)) + 1
+        count = int(generator.integers(n // 5, n // 2))
+        return round(100 * (count + shift) / n, 1), n
+
+    return [
+        Case("a small group", draw(7, 30)),
+        Case("a group of hundreds", draw(200, 900)),
+        Case("no count fits", draw(7, 90, 0.5)),
+        Case("several counts fit", draw(3000, 5000)),
+        Case("many counts fit", draw(8000, 9000)),
+        Case("nobody", (0.0, draw(3000, 5000)[1])),
+    ]
+
+
+PROBES = {
+    "4.1": Probe(_consistency, 1e-6, read_numbers),
+    "4.2": Probe(_gap, 1e-6, read_numbers),
+    "4.3": Probe(_overall_error, 1e-6, read_numbers),
+    "4.4": Probe(_possible_counts, 0, read_whole_numbers),
 }

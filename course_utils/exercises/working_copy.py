@@ -4,6 +4,7 @@ It is made without nbgrader, which learners do not install; ``grading.release`` 
 that is handed out and in with nbgrader's own pre-processors, and a test compares the two.
 """
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -68,7 +69,7 @@ def prepare(lessons: Sequence[Path], folder: Path, *, texts: Sequence[Path] = ()
         raise WorkingCopyError(f"{folder} is the folder of a run; choose another for your copies")
     sources = {lesson.name: lesson for lesson in lessons}
     sources |= {f"{text.parent.name}/{text.name}": text for text in texts}
-    missing = {name: path for name, path in sources.items() if not (folder / name).exists()}
+    missing = {name: path for name, path in sources.items() if not os.path.lexists(folder / name)}
     contents = {
         name: text_of_exercise(path) if path in lessons else path.read_text(encoding="utf-8")
         for name, path in missing.items()

@@ -181,6 +181,13 @@ def grade(  # noqa: PLR0917, a command's options
     ] = None,
     cell_seconds: Annotated[float, typer.Option(min=1, help="Time that a cell may take.")] = 60,
     memory: Annotated[float, typer.Option(min=0.5, help="Gigabytes for each submission.")] = 2,
+    asserts: Annotated[
+        bool,
+        typer.Option(
+            "--asserts/--no-asserts",
+            help="[b]--no-asserts[/] refuses assignments with checks that learners can forge.",
+        ),
+    ] = True,
     sandbox: Annotated[
         bool,
         typer.Option(
@@ -212,6 +219,7 @@ def grade(  # noqa: PLR0917, a command's options
                 kernel="course-sandbox" if sandbox else "python3",
                 limits=RunLimits(cell_seconds=cell_seconds),
                 sandbox=Limits(memory=int(memory * 1e9)),
+                asserts=asserts,
                 on_event=progress.show,
             )
     except BatchInterrupt as stopped:

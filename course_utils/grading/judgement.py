@@ -20,6 +20,7 @@ RepairKind = Literal[
     "format",
     "metadata",
 ]
+CheckKind = Literal["published", "output", "assert"]
 EndingKind = Literal[
     "finished",
     "timed_out",
@@ -65,6 +66,8 @@ class CheckResult:
         reason: what concerns the whole check, such as ``not done`` or ``never reached: out of
             memory at cell 12``; empty when nothing does.
         found: short text of the first wrong value; empty when there is none.
+        kind: ``published`` values or an ``output`` that were compared outside, or an ``assert``
+            that ran in the learner's process.
     """
 
     grade_id: str
@@ -74,6 +77,12 @@ class CheckResult:
     answers: tuple[AnswerResult, ...]
     reason: str
     found: str
+    kind: CheckKind = "published"
+
+    @property
+    def can_be_forged(self) -> bool:
+        """Whether the points were given in the learner's own process."""
+        return self.kind == "assert"
 
 
 @dataclass(frozen=True)

@@ -15,14 +15,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from course_utils.exercises import CHECKS, emit
-from course_utils.exercises.probes import (
-    MIME_TYPE,
-    PROBES,
-    SEED_VARIABLE,
-    Case,
-    Probe,
-    collect_answers,
-)
+from course_utils.exercises.probes import PROBES, collect_answers
+from course_utils.exercises.probing import Case, Probe
+from course_utils.exercises.publishing import MIME_TYPE, SEED_VARIABLE
 from course_utils.grading.judge.comparison import compare, parse_emission
 
 LESSONS = sorted(Path(__file__).parents[2].glob("notebooks/*.ipynb"))
@@ -504,6 +499,7 @@ def test_in_grading_one_message_with_all_answers_is_displayed(monkeypatch):
     assert output.data == {
         MIME_TYPE: {
             "exercise": "3.1",
+            "tolerance": 1e-6,
             "answers": collect_answers("3.1", SOLUTIONS["3.1"], seed=7),
         }
     }

@@ -85,6 +85,15 @@ def test_texts_are_copied_with_their_folder_and_never_overwritten(lesson, tmp_pa
     assert mine.read_text(encoding="utf-8") == "my words"
 
 
+def test_a_link_that_leads_nowhere_is_a_learners_too(lesson, tmp_path):
+    (tmp_path / "mine").mkdir()
+    link = tmp_path / "mine" / lesson.name
+    link.symlink_to("elsewhere.ipynb")
+    copy = prepare([lesson], tmp_path / "mine")
+    assert copy.kept == (lesson.name,)
+    assert link.is_symlink()
+
+
 def test_nothing_is_written_when_a_lesson_has_broken_marks(lesson, make_lesson, tmp_path):
     broken = make_lesson("02_second", "n = 3", "### BEGIN SOLUTION\nSECRET")
     with pytest.raises(WorkingCopyError, match=r"02_second\.ipynb, cell 2: .*BEGIN SOLUTION"):

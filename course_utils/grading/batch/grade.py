@@ -127,6 +127,7 @@ def grade(
     kernel: str = "course-sandbox",
     limits: "RunLimits | None" = None,
     sandbox: Limits | None = None,
+    asserts: bool = True,
     database: str | None = None,
     on_event: Callable[[Event], None] = lambda _: None,
 ) -> BatchResult:
@@ -144,6 +145,7 @@ def grade(
         kernel: name of the Jupyter kernel.
         limits: of the run of a notebook.
         sandbox: of a sandboxed kernel.
+        asserts: whether checks that learners can forge are graded.
         database: SQLAlchemy's URL of the gradebook; by default the configured one.
         on_event: called with what happens, in this thread.
 
@@ -158,7 +160,7 @@ def grade(
         raise BatchError(f"at least one worker is needed, not {num_workers}")
     course = read_course(Path(course_folder), database=database)
     with hold_lock(course.folder) as temporary:
-        conditions = (kernel, repr((limits, sandbox)))
+        conditions = (kernel, repr((limits, sandbox, asserts)))
         plan = make_plan(course, assignment, learners, conditions=conditions, regrade=regrade)
         on_event(Planned(tuple(plan.pending), plan.unchanged))
         finished: list[SubmissionFinished] = []
@@ -175,7 +177,7 @@ def grade(
             )
             try:
                 with workers as pool:
-                    settings = _choose_settings(kernel, limits, sandbox)
+                    settings = _choose_settings(kernel, limits, sandbox, asserts=asserts)
                     for event in _run(pool, course, plan, settings):
                         if isinstance(event, SubmissionFinished):
                             finished.append(_keep(course, event, plan))
@@ -279,9 +281,11 @@ def _keep(course: Course, event: SubmissionFinished, plan: Plan) -> SubmissionFi
     return event
 
 
-def _choose_settings(kernel: str, limits: "RunLimits | None", sandbox: Limits | None) -> "Settings":
+def _choose_settings(
+    kernel: str, limits: "RunLimits | None", sandbox: Limits | None, *, asserts: bool
+) -> "Settings":
     from course_utils.grading.batch.tasks import Settings
     from course_utils.grading.judge.plugin import RunLimits
 
     seed = secrets.randbits(_SEED_BITS)
-    return Settings(seed, kernel, limits or RunLimits(), sandbox or Limits())
+    return Settings(seed, kernel, limits or RunLimits(), sandbox or Limits(), asserts)

@@ -6,8 +6,8 @@ Dask imports this module when a worker starts.
 
 import os
 import signal
-from collections.abc import Collection
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,8 +22,8 @@ from course_utils.grading.intake.repair import (
     repair,
 )
 from course_utils.grading.judge.plugin import RunLimits
-from course_utils.grading.judge.running import Execution, execute
-from course_utils.grading.judge.scoring import find_checks, read_expected, score
+from course_utils.grading.judge.running import Execution, JudgeError, execute
+from course_utils.grading.judge.scoring import Check, read_expected, score
 from course_utils.grading.judgement import CheckResult, Ending, EndingKind, Judgement, Repair
 from course_utils.grading.sandbox.guard import Limits
 
@@ -41,27 +41,29 @@ class Settings:
         kernel: name of the Jupyter kernel.
         limits: of the run of a notebook.
         sandbox: of a sandboxed kernel.
+        asserts: whether checks that learners can forge are graded.
     """
 
     seed: int
     kernel: str
     limits: RunLimits
     sandbox: Limits
+    asserts: bool = True
 
 
 @dataclass(frozen=True)
 class Reference:
-    """The instructor's notebook and its run.
+    """The instructor's notebook and what its run gave.
 
     Attributes:
         name: the notebook's name, without ``.ipynb``.
         source: the notebook, as JSON text.
-        expected: its run, of which only the answers are kept.
+        checks: what it checks, with what is expected.
     """
 
     name: str
     source: str
-    expected: Execution
+    checks: tuple[Check, ...]
 
 
 @dataclass(frozen=True)
@@ -119,12 +121,30 @@ def make_reference(name: str, source: str, settings: Settings) -> Reference:
         settings: how to run it.
 
     Raises:
-        JudgeError: it fails, does not publish what it should, or there is no such kernel.
+        JudgeError: it fails, its own answers would not get all points, or there is no such kernel.
     """
     notebook = nbformat.reads(source, as_version=4)
-    execution = _execute(notebook, notebook, settings)
-    read_expected(notebook, execution)
-    return Reference(name, source, replace(execution, notebook=notebook))
+    checks = read_expected(notebook, _execute(notebook, notebook, settings))
+    forgeable = [check.grade_id for check in checks if check.kind == "assert"]
+    if forgeable and not settings.asserts:
+        raise JudgeError(
+            f"{name} has checks that learners can forge ({', '.join(forgeable)}): let them publish "
+            "what they look at, or grade without --no-asserts"
+        )
+    if any(check.kind == "output" for check in checks):
+        _require_steady_outputs(name, checks, _execute(notebook, notebook, settings))
+    return Reference(name, source, tuple(checks))
+
+
+def _require_steady_outputs(name: str, checks: Sequence[Check], again: Execution) -> None:
+    """Run once more, the instructor's own notebook has to show the same."""
+    result = score(checks, found=again, learner="", assignment="", notebook=name)
+    for check in result.checks:
+        if check.kind == "output" and check.score < check.max_score:
+            raise JudgeError(
+                f"the instructor's check cell {check.grade_id!r} doesn't show the same each time: "
+                f"{check.reason}; fix what it draws, or give its metadata a course.tolerance"
+            )
 
 
 def read_submitted(folder: Path, name: str, *, siblings: Collection[str]) -> Submitted:
@@ -164,8 +184,7 @@ def _judge_notebook(task: SubmissionTask, submitted: Submitted, reference: Refer
     except SubmissionError as error:
         return _give_nothing(task, reference, "refused", str(error))
     return score(
-        source,
-        expected=reference.expected,
+        reference.checks,
         found=_execute(source, repaired.notebook, task.settings),
         learner=task.learner,
         assignment=task.assignment,
@@ -199,19 +218,18 @@ def give_up(task: SubmissionTask, kind: EndingKind, message: str) -> tuple[Judge
 def _give_nothing(
     task: SubmissionTask, reference: Reference, kind: EndingKind, message: str
 ) -> Judgement:
-    source = nbformat.reads(reference.source, as_version=4)
-    expected = read_expected(source, reference.expected)
     checks = tuple(
         CheckResult(
             check.grade_id,
-            expected[check.grade_id].exercise,
+            check.exercise,
             0.0,
             check.points,
             (),
             f"never reached: {message}",
             "",
+            check.kind,
         )
-        for check in find_checks(source)
+        for check in reference.checks
     )
     ending = Ending(kind, 0, message)
     return Judgement(task.learner, task.assignment, reference.name, checks, (), ending, 0.0, 0, "")

@@ -9,17 +9,28 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Union, get_args
 
 from course_utils.grading.judgement import AnswerResult
 
-Kind = Literal["number", "array", "text", "boolean", "none", "list", "error", "other"]
+Kind = Literal[
+    "number", "array", "text", "boolean", "none", "list", "dictionary", "table", "error", "other"
+]
 Scalar = int | float | str | bool | None
 
 MAX_LENGTH = 4_000_000  # characters of an emission
 _MAX_DIMENSIONS = 8
+_MAX_DEPTH = 8  # of lists and dictionaries in one another
+_LARGEST = 1e300
 _NON_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
-_NOUNS = {"number": "number", "text": "text", "boolean": "truth value", "list": "list"}
+_NOUNS = {
+    "number": "number",
+    "text": "text",
+    "boolean": "truth value",
+    "list": "list",
+    "dictionary": "dictionary",
+    "table": "table",
+}
 
 
 class EmissionError(ValueError):
@@ -36,17 +47,25 @@ class Answer:
             for what cannot be compared.
         dtype: name of its type, such as ``float64``; empty where it does not matter.
         shape: of an array; empty otherwise.
-        items: the number, text or truth value as a single item; an array's in C order; a list's.
+        items: the number, text or truth value as a single item; an array's in C order; a list's,
+            a dictionary's or a table's columns, each of which may be an answer of its own.
         error: what was wrong with it, such as ``ValueError: …``, when ``kind`` is ``error`` or
             ``other``; empty otherwise.
+        keys: of a dictionary, or the names of a table's columns, in their order.
+        tolerance: the largest difference between numbers that still count as equal; only that of
+            the instructor's answer counts, as does the weight.
+        weight: how much of the check's points it is worth, beside the other answers'.
     """
 
     case: str
     kind: Kind
     dtype: str
     shape: tuple[int, ...]
-    items: tuple[Scalar, ...]
+    items: tuple[Union[Scalar, "Answer"], ...]
     error: str
+    keys: tuple[str, ...] = ()
+    tolerance: float = 0.0
+    weight: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -54,7 +73,7 @@ class Emission:
     """The answers that a check cell sent.
 
     Attributes:
-        exercise: the exercise's number, such as ``3.1``.
+        exercise: the exercise's number, such as ``3.1``, or another name of the check.
         answers: one for each case, under names of their own.
     """
 
@@ -83,25 +102,27 @@ def parse_emission(text: str) -> Emission:
         raise EmissionError("the answers name no exercise")
     if not isinstance(parsed.get("answers"), list):
         raise EmissionError("the answers are no list")
-    answers = tuple(map(_read_answer, parsed["answers"]))
+    tolerance = _read_bound(parsed, "tolerance", 0.0)
+    answers = tuple(_read_answer(answer, tolerance=tolerance) for answer in parsed["answers"])
     if len({answer.case for answer in answers}) != len(answers):
         raise EmissionError("a case was answered more than once")
     return Emission(parsed["exercise"], answers)
 
 
 def compare(
-    expected: Sequence[Answer], found: Sequence[Answer], *, tolerance: float
+    expected: Sequence[Answer], found: Sequence[Answer], *, tolerance: float | None = None
 ) -> list[AnswerResult]:
     """Compare the answers to each case.
 
-    Numbers count as equal when they differ by no more than ``tolerance``; NaN and the infinities
+    Numbers count as equal when they differ by no more than the tolerance; NaN and the infinities
     only equal themselves. Where the expected answer names a type, the found one has to be of that
     type. A truth value is never a number, nor is a text.
 
     Args:
         expected: the instructor's answers, each to another case.
         found: the learner's, in any order; those to cases that were not asked for are passed over.
-        tolerance: the largest absolute difference between numbers that still count as equal.
+        tolerance: the largest absolute difference between numbers that still count as equal; by
+            default that of each of the instructor's answers.
 
     Returns:
         One result for each expected answer, in their order.
@@ -111,7 +132,8 @@ def compare(
     for answer in expected:
         reason = "no answer came back"
         if answer.case in by_case:
-            reason = _find_fault(answer, by_case[answer.case], tolerance)
+            allowed = answer.tolerance if tolerance is None else tolerance
+            reason = _find_fault(answer, by_case[answer.case], allowed)
         results.append(AnswerResult(answer.case, not reason, reason))
     return results
 
@@ -122,10 +144,17 @@ def describe(answer: Answer) -> str:
         return "None"
     if answer.kind in ("error", "other"):
         return answer.error or "something that cannot be compared"
-    items = ", ".join([*map(repr, answer.items[:12]), *(["…"] if len(answer.items) > 12 else [])])
+    shown = [
+        describe(item) if isinstance(item, Answer) else repr(item) for item in answer.items[:12]
+    ]
+    if answer.keys:
+        shown = [f"{key!r}: {text}" for key, text in zip(answer.keys, shown, strict=False)]
+    items = ", ".join([*shown, *(["…"] if len(answer.items) > 12 else [])])
     if answer.kind == "array":
         size = " × ".join(map(str, answer.shape))
         return shorten(f"an array of {size} numbers, {items}")
+    if answer.kind in ("dictionary", "table"):
+        return shorten(f"{'a table ' if answer.kind == 'table' else ''}{{{items}}}")
     return shorten(f"[{items}]" if answer.kind == "list" else items)
 
 
@@ -136,13 +165,17 @@ def shorten(text: str, *, max_length: int = 120) -> str:
     return line if len(line) <= max_length else f"{line[: max_length - 1]}…"
 
 
-def _find_fault(expected: Answer, found: Answer, tolerance: float) -> str:
+def _find_fault(  # noqa: PLR0911, one reason after the other
+    expected: Answer, found: Answer, tolerance: float
+) -> str:
     """Why an answer is wrong, without the expected one; empty when it is right."""
     if found.kind in ("error", "other"):
         return describe(found)
     if found.kind != expected.kind:
         hint = ": is the return missing?" if found.kind == "none" else ""
         return f"another kind of answer was expected than {describe(found)}{hint}"
+    if expected.kind in ("dictionary", "table"):
+        return _find_fault_inside(expected, found, tolerance)
     if found.shape != expected.shape:
         return f"another shape was expected than {found.shape}"
     if expected.dtype and found.dtype != expected.dtype:
@@ -155,7 +188,26 @@ def _find_fault(expected: Answer, found: Answer, tolerance: float) -> str:
     return f"another {_NOUNS.get(found.kind, 'value')} was expected than {describe(found)}"
 
 
-def _equal(expected: Scalar, found: Scalar, tolerance: float) -> bool:
+def _find_fault_inside(expected: Answer, found: Answer, tolerance: float) -> str:
+    """Why a dictionary or a table is wrong: its keys, or the first of its values that is."""
+    is_table = expected.kind == "table"
+    part = "column" if is_table else "key"
+    if sorted(found.keys) != sorted(expected.keys) or (is_table and found.keys != expected.keys):
+        names = shorten(", ".join(map(repr, found.keys)) or "none", max_length=80)
+        return f"other {part}s were expected than {names}"
+    inside = dict(zip(found.keys, found.items, strict=True))
+    for key, one in zip(expected.keys, expected.items, strict=True):
+        other = inside[key]
+        assert isinstance(one, Answer)
+        assert isinstance(other, Answer)
+        if fault := _find_fault(one, other, tolerance):
+            return shorten(f"in the {part} {key!r}, {fault}", max_length=200)
+    return ""
+
+
+def _equal(expected: Scalar | Answer, found: Scalar | Answer, tolerance: float) -> bool:
+    if isinstance(expected, Answer) and isinstance(found, Answer):
+        return not _find_fault(expected, found, tolerance)
     if not (_is_number(expected) and _is_number(found)):
         return type(expected) is type(found) and expected == found
     if expected == found:
@@ -169,7 +221,7 @@ def _equal(expected: Scalar, found: Scalar, tolerance: float) -> bool:
     return math.isnan(one) and math.isnan(other)
 
 
-def _is_number(value: Scalar) -> bool:
+def _is_number(value: Scalar | Answer) -> bool:
     return type(value) in (int, float)
 
 
@@ -180,21 +232,37 @@ def _parse_float(text: str) -> float:
     return number
 
 
-def _read_answer(value: object) -> Answer:
+def _read_bound(value: dict[str, Any], field: str, default: float) -> float:
+    """A number that isn't below zero."""
+    found = value.get(field, default)
+    if type(found) not in (int, float) or not 0 <= found <= _LARGEST:
+        raise EmissionError(f"a {field} among the answers is not a number from 0 up")
+    return float(found)
+
+
+def _read_answer(value: object, *, tolerance: float = 0.0, depth: int = 0) -> Answer:
     if not isinstance(value, dict):
         raise EmissionError("an answer is no dictionary")
-    case, kind, content = value.get("case"), value.get("kind"), value.get("value")
+    if depth > _MAX_DEPTH:
+        raise EmissionError("an answer holds others too deep inside")
+    case, kind, content = (
+        value.get("case", "" if depth else None),
+        *map(value.get, ("kind", "value")),
+    )
     if not isinstance(case, str):
         raise EmissionError("an answer names no case")
     if not isinstance(kind, str) or kind not in get_args(Kind):
         raise EmissionError("an answer has no known kind")
     shape: tuple[int, ...] = ()
-    items: tuple[Scalar, ...] = ()
+    items: tuple[Scalar | Answer, ...] = ()
+    keys: tuple[str, ...] = ()
     if kind == "array":
         shape = _read_shape(value.get("shape"))
         items = _read_array(content, shape)
     elif kind == "list":
-        items = _read_list(content)
+        items = _read_list(content, depth)
+    elif kind in ("dictionary", "table"):
+        keys, items = _read_pairs(content, depth)
     elif kind in ("number", "text", "boolean"):
         items = (_read_scalar(content, kind),)
     return Answer(
@@ -204,6 +272,9 @@ def _read_answer(value: object) -> Answer:
         shape,
         items,
         _read_text(value, "error"),
+        keys,
+        tolerance=_read_bound(value, "tolerance", tolerance),
+        weight=_read_bound(value, "weight", 1.0),
     )
 
 
@@ -223,10 +294,25 @@ def _read_scalar(value: object, kind: str) -> Scalar:
     return value  # type: ignore[return-value]
 
 
-def _read_list(value: object) -> tuple[Scalar, ...]:
-    if not isinstance(value, list) or any(isinstance(item, list | dict) for item in value):
+def _read_list(value: object, depth: int) -> tuple[Scalar | Answer, ...]:
+    if not isinstance(value, list) or any(isinstance(item, list) for item in value):
         raise EmissionError("a list among the answers is none")
-    return tuple(value)
+    return tuple(
+        _read_answer(item, depth=depth + 1) if isinstance(item, dict) else item for item in value
+    )
+
+
+def _read_pairs(value: object, depth: int) -> tuple[tuple[str, ...], tuple[Answer, ...]]:
+    """The keys and values of a dictionary, or the names and columns of a table."""
+    if not isinstance(value, list) or any(
+        not isinstance(pair, list) or len(pair) != 2 or not isinstance(pair[0], str)
+        for pair in value
+    ):
+        raise EmissionError("a dictionary among the answers is not a list of pairs")
+    keys = tuple(pair[0] for pair in value)
+    if len(set(keys)) != len(keys):
+        raise EmissionError("a dictionary among the answers has a key twice")
+    return keys, tuple(_read_answer(pair[1], depth=depth + 1) for pair in value)
 
 
 def _read_shape(value: object) -> tuple[int, ...]:

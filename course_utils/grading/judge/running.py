@@ -22,7 +22,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from course_utils.execution.lessons import Value
-from course_utils.exercises.probes import MIME_TYPE, SEED_VARIABLE
+from course_utils.exercises.publishing import MIME_TYPE, SEED_VARIABLE
 from course_utils.files import write_text
 from course_utils.grading.judge.plugin import EndingReport, RunLimits
 from course_utils.grading.judgement import Ending, EndingKind

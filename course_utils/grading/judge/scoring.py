@@ -1,20 +1,24 @@
 """Scoring: a submission's answers beside the instructor's.
 
-The rule that decides which answers count: those in display data that the kernel sent in reply to
-the check cell's own request. There has to be one such message, and it has to be of the check's
-exercise. With none, several, or another exercise's the check earns nothing. Whoever forges one
-still has to know what is right.
+A check cell of the instructor's notebook is of one of three kinds:
+
+- *published*: it publishes answers, which are compared value by value. Those count that are in
+  display data that the kernel sent in reply to the check cell's own request. There has to be one
+  such message, and it has to be of the same name. With none, several, or another name the check
+  earns nothing. Whoever forges one still has to know what is right.
+- *output*: it has the tag ``compare-output``, and what it shows is compared as nbval does.
+- *assert*: any other, as nbgrader has them. It runs in the learner's process and can be forged from
+  there: an error means no points, a number as the last value is partial credit.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import nbformat
 from nbformat import NotebookNode
 
-from course_utils.exercises.probes import PROBES
 from course_utils.grading.judge.comparison import (
+    Answer,
     Emission,
     EmissionError,
     compare,
@@ -22,9 +26,10 @@ from course_utils.grading.judge.comparison import (
     parse_emission,
     shorten,
 )
+from course_utils.grading.judge.outputs import TAG, find_difference
 from course_utils.grading.judge.running import Execution, JudgeError
-from course_utils.grading.judgement import CheckResult, Judgement, Repair
-from course_utils.notebooks import grade_id, is_check, is_solution, marks, tags
+from course_utils.grading.judgement import CheckKind, CheckResult, Judgement, Repair
+from course_utils.notebooks import get, grade_id, is_check, is_solution, marks, tags
 
 _NOT_DONE = "NotImplementedError"
 
@@ -37,53 +42,51 @@ class Check:
         grade_id: its name.
         points: that it can earn.
         solution: the ``grade_id`` of the learner's cell above it; empty where there is none.
+        kind: how it is judged.
+        emission: the instructor's answers, where they are published.
+        outputs: the instructor's outputs, where they are compared.
+        tolerance: the largest difference between numbers in them that still count as equal.
     """
 
     grade_id: str
     points: float
     solution: str
+    kind: CheckKind = "assert"
+    emission: Emission | None = None
+    outputs: tuple[NotebookNode, ...] = ()
+    tolerance: float = 0.0
+
+    @property
+    def exercise(self) -> str:
+        """The exercise's number or the check's name; empty where it has none."""
+        return self.emission.exercise if self.emission else ""
 
 
 def score(
-    source: NotebookNode,
+    checks: Sequence[Check],
     *,
-    expected: Execution,
     found: Execution,
     learner: str,
     assignment: str,
     notebook: str,
     repairs: Sequence[Repair] = (),
-    tolerances: Mapping[str, float] | None = None,
 ) -> Judgement:
     """Compare a submission's answers with the instructor's.
 
     Args:
-        source: the instructor's notebook, which alone says what is checked for how many points.
-        expected: its run.
+        checks: what the instructor's notebook checks, see :func:`read_expected`.
         found: the submission's run, with the same seed.
         learner: the learner's identifier.
         assignment: the assignment's name.
         notebook: the notebook's name.
         repairs: what was put right in the submission.
-        tolerances: for each exercise the largest difference between numbers that still count as
-            equal; by default those of :data:`course_utils.exercises.probes.PROBES`.
-
-    Raises:
-        JudgeError: the instructor's notebook or its run is broken.
     """
-    if tolerances is None:
-        tolerances = {exercise: probe.tolerance for exercise, probe in PROBES.items()}
-    emissions = read_expected(source, expected, exercises=tolerances)
-    checks = tuple(
-        _judge_check(check, emissions[check.grade_id], found, tolerances)
-        for check in find_checks(source)
-    )
     executed = nbformat.writes(found.notebook).encode("utf-8", errors="replace").decode("utf-8")
     return Judgement(
         learner=learner,
         assignment=assignment,
         notebook=notebook,
-        checks=checks,
+        checks=tuple(_judge_check(check, found) for check in checks),
         repairs=tuple(repairs),
         ending=found.ending,
         seconds=found.seconds,
@@ -96,105 +99,202 @@ def find_checks(source: NotebookNode) -> list[Check]:
     """Find the check cells: code that earns points and is not the learner's to write.
 
     Raises:
-        JudgeError: two of them have one ``grade_id``.
+        JudgeError: two of them have one ``grade_id``, or one has none.
     """
     checks: list[Check] = []
     solution = ""
-    for cell in source.cells:
+    for place, cell in enumerate(source.cells, start=1):
         name = grade_id(cell)
         if is_solution(cell):
             solution = name
         elif is_check(cell) and cell.cell_type == "code":
+            if not name:
+                raise JudgeError(f"the check cell {place} of the source has no grade_id")
             if any(check.grade_id == name for check in checks):
                 raise JudgeError(f"the source has two check cells {name!r}")
-            checks.append(Check(name, float(marks(cell).get("points", 0)), solution))
+            checks.append(Check(name, _read_points(cell), solution))
     return checks
 
 
-def read_expected(
-    source: NotebookNode, expected: Execution, *, exercises: Mapping[str, float] | None = None
-) -> dict[str, Emission]:
-    """Read the expected answers of each check cell, by its ``grade_id``.
+def _read_points(cell: NotebookNode) -> float:
+    points = marks(cell).get("points", 0)
+    if type(points) not in (int, float) or not 0 <= points < float("inf"):
+        raise JudgeError(f"the check cell {grade_id(cell)!r} is worth {points!r}, not some points")
+    return float(points)
+
+
+def read_expected(source: NotebookNode, expected: Execution) -> list[Check]:
+    """Read how each check cell is judged, from the instructor's run.
 
     Args:
         source: the instructor's notebook.
         expected: its run.
-        exercises: those that there are; by default those that have probes.
 
     Raises:
-        JudgeError: the run did not get to its end, a cell of it raised an error, or a check cell
-            did not publish answers that a learner's can be compared with.
+        JudgeError: the run did not get to its end, a cell of it raised an error, or the
+            instructor's own copy would not get all points of a check.
     """
     if expected.ending.kind != "finished":
         raise JudgeError(f"the instructor's notebook fails: {expected.ending.message}")
     for place, cell in enumerate(expected.notebook.cells, start=1):
         if (error := _find_error(cell)) and "raises-exception" not in tags(cell):
-            raise JudgeError(f"the instructor's notebook fails: cell {place} raised {error}")
-    return {
-        check.grade_id: _read_expected_answers(
-            check, expected, exercises=PROBES if exercises is None else exercises
-        )
-        for check in find_checks(source)
-    }
+            name = f" ({grade_id(cell)})" if grade_id(cell) else ""
+            raise JudgeError(f"the instructor's notebook fails: cell {place}{name} raised {error}")
+    cells = dict(_graded_cells(expected.notebook))
+    return [_read_check(check, cells[check.grade_id], expected) for check in find_checks(source)]
 
 
-def _read_expected_answers(
-    check: Check, expected: Execution, *, exercises: Mapping[str, Any]
-) -> Emission:
+def _read_check(check: Check, cell: NotebookNode, expected: Execution) -> Check:
+    """Decide of which kind a check is, and what its points depend on."""
     place = f"the instructor's check cell {check.grade_id!r}"
     published = expected.answers.get(check.grade_id, ())
-    if len(published) != 1:
+    if len(published) > 1:
         raise JudgeError(f"{place} published answers {len(published)} times, not once")
+    if TAG in tags(cell):
+        return replace(
+            check, kind="output", outputs=tuple(cell.outputs), tolerance=_read_tolerance(cell)
+        )
+    if published:
+        return replace(check, kind="published", emission=_read_emission(published[0], place))
+    if (points := _determine_grade(cell)) != check.points:
+        raise JudgeError(
+            f"{place} gives the instructor's own answer {points:g} of {check.points:g} points: it "
+            f"shows {_show(cell)}"
+        )
+    return check
+
+
+def _read_tolerance(cell: NotebookNode) -> float:
+    tolerance = get(cell.metadata.get("course"), "tolerance")
+    if tolerance is None:
+        return 0.0
+    if type(tolerance) not in (int, float) or not 0 <= tolerance < float("inf"):
+        raise JudgeError(
+            f"the check cell {grade_id(cell)!r} has the tolerance {tolerance!r}, not a number from "
+            "0 up"
+        )
+    return float(tolerance)
+
+
+def _read_emission(text: str, place: str) -> Emission:
     try:
-        emission = parse_emission(published[0])
+        emission = parse_emission(text)
     except EmissionError as error:
         raise JudgeError(f"{place} published no answers: {error}") from None
-    if emission.exercise not in exercises:
-        raise JudgeError(f"{place} is of an unknown exercise, {emission.exercise!r}")
     if not emission.answers:
         raise JudgeError(f"{place} tried out no cases")
+    if not any(answer.weight for answer in emission.answers):
+        raise JudgeError(f"{place} has no answer that weighs anything")
     for answer in emission.answers:
-        if answer.kind in ("error", "other"):
-            raise JudgeError(f"{place} has no answer to {answer.case!r}: {answer.error}")
+        if fault := _find_unreadable(answer):
+            raise JudgeError(f"{place} has no answer to {answer.case!r}: {fault}")
     return emission
 
 
-def _judge_check(
-    check: Check, expected: Emission, found: Execution, tolerances: Mapping[str, float]
-) -> CheckResult:
-    def fail(reason: str) -> CheckResult:
-        return CheckResult(check.grade_id, expected.exercise, 0.0, check.points, (), reason, "")
+def _find_unreadable(answer: Answer) -> str:
+    """What of an answer, or inside it, can't be compared; empty when all can."""
+    if answer.kind in ("error", "other"):
+        return answer.error or "it cannot be compared"
+    inside = (_find_unreadable(item) for item in answer.items if isinstance(item, Answer))
+    return next(filter(None, inside), "")
 
+
+def _judge_check(check: Check, found: Execution) -> CheckResult:
+    cell = dict(_graded_cells(found.notebook)).get(check.grade_id)
     published = found.answers.get(check.grade_id)
-    if published is None:
-        return fail(f"never reached: {found.ending.message or 'there is no such cell'}")
-    if not published:
-        return fail(_explain_silence(check, found))
-    if len(published) > 1:
-        return fail(f"the check published answers {len(published)} times, so none of them counts")
+    if published is None or cell is None:
+        reason = f"never reached: {found.ending.message or 'there is no such cell'}"
+    elif check.kind == "published":
+        if not published:
+            reason = _explain_silence(check, found)
+        elif len(published) > 1:
+            reason = f"the check published answers {len(published)} times, so none of them counts"
+        else:
+            return _judge_answers(check, published[0])
+    elif _is_cut_off(cell, found):
+        reason = f"not finished: {found.ending.message}"
+    elif check.kind == "output":
+        reason = _find_error(cell) or find_difference(
+            check.outputs, cell.outputs, tolerance=check.tolerance
+        )
+        if not reason:
+            return _make_result(check, check.points, "")
+    else:
+        return _judge_assert(check, cell, found)
+    return _make_result(check, 0.0, reason)
+
+
+def _make_result(check: Check, points: float, reason: str) -> CheckResult:
+    return CheckResult(
+        check.grade_id, check.exercise, points, check.points, (), reason, "", check.kind
+    )
+
+
+def _judge_assert(check: Check, cell: NotebookNode, found: Execution) -> CheckResult:
+    """Give what nbgrader would give for a test cell that ran in the learner's process."""
+    points = min(max(_determine_grade(cell), 0.0), check.points)
+    if points == check.points:
+        return _make_result(check, points, "")
+    if _find_error(cell):
+        reason = _explain_silence(check, found)
+    else:
+        reason = f"it gave {points:g} of {check.points:g} points"
+    return _make_result(check, points, reason.removeprefix("the check could not run: "))
+
+
+def _determine_grade(cell: NotebookNode) -> float:
+    """The points that nbgrader reads in a test cell's outputs.
+
+    A number above the cell's points is not for a learner's process to give: it counts as none.
+    """
+    from nbgrader.utils import determine_grade
+
     try:
-        emission = parse_emission(published[0])
+        points, _ = determine_grade(cell)
+    except ValueError:
+        return 0.0
+    return float(points or 0.0)
+
+
+def _judge_answers(check: Check, text: str) -> CheckResult:
+    assert check.emission is not None
+    try:
+        emission = parse_emission(text)
     except EmissionError as error:
-        return fail(f"the check published no sound answers: {error}")
-    if emission.exercise != expected.exercise:
-        return fail(f"the check published answers to exercise {shorten(emission.exercise)}")
-    tolerance = tolerances[expected.exercise]
-    answers = compare(expected.answers, emission.answers, tolerance=tolerance)
+        return _make_result(check, 0.0, f"the check published no sound answers: {error}")
+    if emission.exercise != check.exercise:
+        name = shorten(emission.exercise)
+        return _make_result(check, 0.0, f"the check published answers to exercise {name}")
+    answers = compare(check.emission.answers, emission.answers)
     by_case = {answer.case: answer for answer in emission.answers}
     wrong = [
         by_case[answer.case] for answer in answers if not answer.passed and answer.case in by_case
     ]
-    num_right = sum(answer.passed for answer in answers)
+    weights = [answer.weight for answer in check.emission.answers]
+    right = sum(weight for weight, answer in zip(weights, answers, strict=True) if answer.passed)
     not_done = all(answer.reason.startswith(_NOT_DONE) for answer in answers)
     return CheckResult(
         grade_id=check.grade_id,
-        exercise=expected.exercise,
-        score=check.points * num_right / len(answers),
+        exercise=check.exercise,
+        score=check.points * right / sum(weights),
         max_score=check.points,
         answers=tuple(answers),
         reason="not done" if not_done else "",
         found=describe(wrong[0]) if wrong and not not_done else "",
+        kind=check.kind,
     )
+
+
+def _is_cut_off(cell: NotebookNode, found: Execution) -> bool:
+    """Whether the run ended in this cell."""
+    place = found.ending.cell
+    return bool(place) and found.notebook.cells[place - 1] is cell
+
+
+def _show(cell: NotebookNode) -> str:
+    outputs = cell.get("outputs", [])
+    texts = (one.get("text") or one.get("data", {}).get("text/plain") for one in outputs)
+    return _find_error(cell) or shorten(" ".join(filter(None, texts))) or "nothing"
 
 
 def _explain_silence(check: Check, found: Execution) -> str:
@@ -202,8 +302,8 @@ def _explain_silence(check: Check, found: Execution) -> str:
     cells = dict(_graded_cells(found.notebook))
     if _find_error(cells.get(check.solution)).startswith(_NOT_DONE):
         return "not done"
-    place = found.ending.cell
-    if place and found.notebook.cells[place - 1] is cells.get(check.grade_id):
+    cell = cells.get(check.grade_id)
+    if cell is not None and _is_cut_off(cell, found):
         return f"not finished: {found.ending.message}"
     if error := _find_error(cells.get(check.grade_id)):
         return f"the check could not run: {error}"

@@ -105,6 +105,7 @@ class _Part:
     exercises: tuple[ExerciseSummary, ...]
     troubled: tuple[Judgement, ...]
     repairs: tuple[tuple[RepairKind, tuple[Judgement, ...]], ...]
+    forgeable: tuple[str, ...]
     pictures: tuple[Picture, ...]
 
 
@@ -190,6 +191,11 @@ def _part(assignment: str, notebook: str, judgements: Sequence[Judgement]) -> _P
         exercises,
         tuple(one for one in judgements if one.ending.kind != "finished"),
         tuple((kind, tuple(each)) for kind, each in sorted(repaired.items())),
+        tuple(
+            dict.fromkeys(
+                check.grade_id for one in judgements for check in one.checks if check.can_be_forged
+            )
+        ),
         tuple(pictures),
     )
 

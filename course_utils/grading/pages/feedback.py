@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from PIL import Image
 
-from course_utils.exercises.probes import MIME_TYPE
+from course_utils.exercises.publishing import MIME_TYPE
 from course_utils.files import write_text
 from course_utils.grading.judgement import CheckResult, EndingKind, Judgement, RepairKind
 from course_utils.grading.pages.html import plain_text, render
@@ -45,6 +45,8 @@ _NO_PICTURE = (
     Image.DecompressionBombError,
     Image.DecompressionBombWarning,
 )
+
+_UNDONE = ("not done", "never reached", "not finished")
 
 ENDING_ADVICE: dict[EndingKind, str] = {
     "finished": "",
@@ -142,7 +144,8 @@ def verdict(check: CheckResult) -> Literal["right", "partly right", "wrong", "no
         return "right"
     if check.score > 0:
         return "partly right"
-    return "wrong" if check.answers else "not done"
+    is_judged = check.kind != "published" and not check.reason.startswith(_UNDONE)
+    return "wrong" if check.answers or is_judged else "not done"
 
 
 def split_hidden(source: str) -> tuple[str, list[str]]:

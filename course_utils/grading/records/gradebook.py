@@ -250,8 +250,8 @@ def _find_cells(text: str, path: Path) -> _Cells:
         }
     except (nbformat.ValidationError, ValueError, KeyError, AttributeError, TypeError) as error:
         raise GradebookError(
-            f"{path} is no notebook with nbgrader's metadata ({error}); `nbgrader validate` tells "
-            "more"
+            f"{path} is not a notebook with nbgrader's metadata ({error}); `nbgrader validate` "
+            "tells more"
         ) from error
 
 

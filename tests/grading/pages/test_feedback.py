@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from course_utils.exercises.probes import MIME_TYPE
+from course_utils.exercises.publishing import MIME_TYPE
 from course_utils.grading.judgement import AnswerResult, CheckResult, Ending, Judgement, Repair
 from course_utils.grading.pages.feedback import (
     ENDING_ADVICE,

@@ -248,7 +248,7 @@ def test_the_gradebook_has_to_know_the_assignment_as_it_is(course):
         with pytest.raises(GradebookError, match=rf"\({message}\).*generate_assignment demo"):
             check_assignment(course, "demo", {"demo": source.replace(old, new)})
     for broken in ("{", "{}", source.replace('"points": 3,', "")):
-        with pytest.raises(GradebookError, match=r"demo\.ipynb is no notebook with nbgrader's"):
+        with pytest.raises(GradebookError, match=r"demo\.ipynb is not a notebook with nbgrader's"):
             check_assignment(course, "demo", {"demo": broken})
     with pytest.raises(GradebookError, match="notebooks more"):
         check_assignment(course, "demo", {"demo": source, "more": source})
