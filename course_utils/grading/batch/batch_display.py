@@ -84,7 +84,13 @@ class BatchProgress:
 def _line(judgement: Judgement) -> str:
     points = f"{format_points(judgement.score)} of {format_points(judgement.max_score)} points"
     took = f"{format_seconds(judgement.seconds)}, {format_memory(judgement.peak_memory)}"
-    return "; ".join([f"{judgement.learner}: {points} ({took})", *_remarks(judgement)])
+    return "; ".join([f"{_name(judgement)}: {points} ({took})", *_remarks(judgement)])
+
+
+def _name(judgement: Judgement) -> str:
+    """Whose notebook it is, and which where an assignment has several."""
+    other = judgement.notebook != judgement.assignment
+    return f"{judgement.learner}, {judgement.notebook}" if other else judgement.learner
 
 
 def _remarks(judgement: Judgement) -> list[str]:
@@ -106,7 +112,7 @@ def judgements_table(judgements: Sequence[Judgement]) -> Table:
     )
     for one in sorted(judgements, key=lambda judgement: (judgement.learner, judgement.notebook)):
         table.add_row(
-            Text(one.learner),
+            Text(_name(one)),
             format_points(one.score),
             format_points(one.max_score),
             format_seconds(one.seconds),

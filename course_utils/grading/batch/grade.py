@@ -33,7 +33,7 @@ from course_utils.grading.records.judgements import (
     hold_lock,
     write_graded,
 )
-from course_utils.grading.sandbox.guard import Limits
+from course_utils.grading.sandbox.guard import KERNEL_NAME, Limits
 
 if TYPE_CHECKING:
     from distributed import Future
@@ -159,12 +159,17 @@ def grade(
     if num_workers is not None and num_workers < 1:
         raise BatchError(f"at least one worker is needed, not {num_workers}")
     course = read_course(Path(course_folder), database=database)
+    if kernel == KERNEL_NAME:
+        _refuse_exposed(course)
     with hold_lock(course.folder) as temporary:
         conditions = (kernel, repr((limits, sandbox, asserts)))
         plan = make_plan(course, assignment, learners, conditions=conditions, regrade=regrade)
         on_event(Planned(tuple(plan.pending), plan.unchanged))
         finished: list[SubmissionFinished] = []
         if plan.pending:
+            from course_utils.grading.batch.tasks import Settings
+            from course_utils.grading.judge.plugin import RunLimits
+
             workers = (
                 connect(scheduler)
                 if scheduler
@@ -177,7 +182,15 @@ def grade(
             )
             try:
                 with workers as pool:
-                    settings = _choose_settings(kernel, limits, sandbox, asserts=asserts)
+                    settings = Settings(
+                        secrets.randbits(_SEED_BITS),
+                        kernel,
+                        limits or RunLimits(),
+                        sandbox or Limits(),
+                        asserts,
+                        course.marks,
+                        plan.files,
+                    )
                     for event in _run(pool, course, plan, settings):
                         if isinstance(event, SubmissionFinished):
                             finished.append(_keep(course, event, plan))
@@ -281,11 +294,13 @@ def _keep(course: Course, event: SubmissionFinished, plan: Plan) -> SubmissionFi
     return event
 
 
-def _choose_settings(
-    kernel: str, limits: "RunLimits | None", sandbox: Limits | None, *, asserts: bool
-) -> "Settings":
-    from course_utils.grading.batch.tasks import Settings
-    from course_utils.grading.judge.plugin import RunLimits
+def _refuse_exposed(course: Course) -> None:
+    """Refuse a course that the kernels of its submissions could read."""
+    from course_utils.grading.sandbox.provisioner import find_exposed
 
-    seed = secrets.randbits(_SEED_BITS)
-    return Settings(seed, kernel, limits or RunLimits(), sandbox or Limits(), asserts)
+    places = [course.folder, *filter(None, [course.database_file])]
+    if exposed := find_exposed(places):
+        raise BatchError(
+            f"{exposed[0]} lies in a folder of this Python or of the system, which submissions can "
+            "read: move the course to another folder"
+        )

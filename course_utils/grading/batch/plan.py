@@ -1,5 +1,6 @@
 """What there is to do in a batch: submissions that have not been graded as they are now."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isclose
@@ -16,6 +17,9 @@ from course_utils.grading.records.judgements import (
     find_submissions,
     read_graded,
 )
+from course_utils.notebooks import read_notebook
+
+_MAX_FILES_BYTES = 100_000_000
 
 SEED_POLICY = "a secret seed, fresh for each batch"
 
@@ -31,6 +35,7 @@ class Plan:
     Attributes:
         assignment: the assignment's name.
         sources: the instructor's notebooks by their names, as JSON text.
+        files: what lies beside them, by the paths there.
         pending: the folders of the submissions to be graded, by learner.
         submissions: fingerprints of the submissions, by learner.
         fingerprints: of all that the judgements follow from, by learner.
@@ -39,6 +44,7 @@ class Plan:
 
     assignment: str
     sources: Mapping[str, str]
+    files: Mapping[str, bytes]
     pending: Mapping[str, Path]
     submissions: Mapping[str, str]
     fingerprints: Mapping[str, str]
@@ -66,12 +72,15 @@ def make_plan(
         BatchError: there is nothing to grade.
     """
     sources = _read_sources(course, assignment)
+    files = read_files(course.folder / "source" / assignment)
     folders = _find_submissions(course, assignment, learners)
     common = find_fingerprint(
         SEED_POLICY,
         find_package_fingerprint(),
+        json.dumps(course.marks, sort_keys=True),
         *conditions,
         *(part for pair in sources.items() for part in pair),
+        *(part for pair in files.items() for part in pair),
     )
     submissions = {
         learner: find_submission_fingerprint(folder) for learner, folder in folders.items()
@@ -83,6 +92,7 @@ def make_plan(
     return Plan(
         assignment,
         sources,
+        files,
         {learner: folder for learner, folder in folders.items() if learner not in known},
         submissions,
         fingerprints,
@@ -99,10 +109,62 @@ def _read_sources(course: Course, assignment: str) -> dict[str, str]:
             f"there is no notebook of an assignment {assignment!r} in {folder}; "
             f"there are {', '.join(known) or 'none'}"
         )
-    return {
+    texts = {
         path.stem: path.read_text(encoding="utf-8", errors="replace")
         for path in sorted((folder / assignment).glob("*.ipynb"))
     }
+    around = [_find_around(course, option) for option in ("header", "footer")]
+    if any(around):
+        texts = {name: _put_between(text, *around) for name, text in texts.items()}
+    return texts
+
+
+def _find_around(course: Course, option: str) -> Path | None:
+    """The notebook that nbgrader puts above or below each of an assignment, if there is one."""
+    name = course.config.IncludeHeaderFooter.get(option)
+    return course.folder / name if isinstance(name, str) and name else None
+
+
+def _put_between(text: str, header: Path | None, footer: Path | None) -> str:
+    """A notebook with the cells that nbgrader puts above and below it when it is handed out."""
+    import nbformat
+
+    try:
+        notebook = nbformat.reads(text, as_version=4)
+    except (ValueError, nbformat.ValidationError):
+        return text  # the instructor's run says what is wrong with it
+    above, below = (
+        read_notebook(path).cells if path is not None else [] for path in (header, footer)
+    )
+    notebook.cells = [*above, *notebook.cells, *below]
+    return str(nbformat.writes(notebook))
+
+
+def read_files(folder: Path) -> dict[str, bytes]:
+    """Read what lies beside the notebooks of an assignment's source, such as data and modules.
+
+    Raises:
+        BatchError: a file can't be read, or they are too large to travel with each submission.
+    """
+    files: dict[str, bytes] = {}
+    total = 0
+    for path in sorted(folder.rglob("*")):
+        place = path.relative_to(folder)
+        is_ours = path.suffix == ".ipynb" and path.parent == folder
+        if is_ours or any(one.startswith(".") or one == "__pycache__" for one in place.parts):
+            continue
+        try:
+            if path.is_file():
+                total += path.stat().st_size
+                if total > _MAX_FILES_BYTES:
+                    raise BatchError(
+                        f"the files in {folder} are larger than {_MAX_FILES_BYTES // 10**6} MB, "
+                        f"{place} among them; make them smaller"
+                    )
+                files[place.as_posix()] = path.read_bytes()
+        except OSError as error:
+            raise BatchError(f"{path} cannot be read: {error.strerror}") from None
+    return files
 
 
 def _find_submissions(

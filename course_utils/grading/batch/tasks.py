@@ -6,8 +6,8 @@ Dask imports this module when a worker starts.
 
 import os
 import signal
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ import nbformat
 from course_utils.grading.batch.workers import LOG_VARIABLE
 from course_utils.grading.intake.repair import (
     FoundNotebook,
+    NbgraderSettings,
     SubmissionError,
     find_notebook,
     read_submission,
@@ -42,6 +43,8 @@ class Settings:
         limits: of the run of a notebook.
         sandbox: of a sandboxed kernel.
         asserts: whether checks that learners can forge are graded.
+        marks: nbgrader's settings of what is a solution, a hidden test and a stub.
+        files: what lies beside the notebooks, by the paths there.
     """
 
     seed: int
@@ -49,6 +52,8 @@ class Settings:
     limits: RunLimits
     sandbox: Limits
     asserts: bool = True
+    marks: NbgraderSettings = field(default_factory=dict)
+    files: Mapping[str, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -180,7 +185,7 @@ def _judge_notebook(task: SubmissionTask, submitted: Submitted, reference: Refer
         return _give_nothing(task, reference, "refused", submitted.error)
     source = nbformat.reads(reference.source, as_version=4)
     try:
-        repaired = repair(source, submitted.content)
+        repaired = repair(source, submitted.content, settings=task.settings.marks)
     except SubmissionError as error:
         return _give_nothing(task, reference, "refused", str(error))
     return score(
@@ -201,6 +206,7 @@ def _execute(source: "NotebookNode", notebook: "NotebookNode", settings: Setting
         parameters=source.metadata.get("course", {}).get("grading", {}),
         limits=settings.limits,
         sandbox=settings.sandbox,
+        files=settings.files,
     )
 
 

@@ -15,12 +15,15 @@ from dataclasses import dataclass, field, replace
 from difflib import SequenceMatcher
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import nbformat
 from nbformat import NotebookNode
 
 from course_utils.grading.judgement import Repair
 from course_utils.notebooks import get, get_text, grade_id, is_solution, marks, tags
+
+NbgraderSettings = Mapping[str, Mapping[str, Any]]
 
 MAX_BYTES = 20 * 2**20
 MAX_CELLS = 2_000
@@ -38,6 +41,8 @@ _NO_CELLS = (
     "the file is JSON but no notebook, since it has no list of cells; hand in the notebook as "
     "Jupyter saves it"
 )
+_CODE_STUB = "# YOUR CODE HERE\nraise NotImplementedError()"
+_WITHOUT_IDS = "the notebook was saved in an old format, without cell ids"
 _COPY_MARK = re.compile(r"([ _-]*copy\d*|[ _-]*\(\d+\)|-\d+)$")
 
 
@@ -161,7 +166,9 @@ def read_submission(path: Path) -> bytes:
     return content
 
 
-def repair(source: NotebookNode, submitted: bytes) -> Repaired:
+def repair(
+    source: NotebookNode, submitted: bytes, *, settings: NbgraderSettings | None = None
+) -> Repaired:
     """Build the notebook to be graded from the lesson and what a learner handed in.
 
     Of several cells with one ``grade_id`` the one that is neither the unchanged stub nor a copy of
@@ -171,39 +178,53 @@ def repair(source: NotebookNode, submitted: bytes) -> Repaired:
     Args:
         source: the lesson, with its solutions, hidden tests and nbgrader metadata.
         submitted: the content of the learner's file, which may be anything.
+        settings: the course's, of nbgrader's ``ClearSolutions`` and ``ClearHiddenTests``.
 
     Raises:
         SubmissionError: the learner's file is no notebook.
         RuntimeError: nbgrader's marks in the lesson do not pair up.
     """
     cells, repairs = _read_cells(submitted)
-    lesson = _clear_solutions(source)
-    matching = _Matching(lesson.cells, cells, repairs)
+    if not any("id" in cell for cell in source.cells):
+        repairs = [one for one in repairs if one.message != _WITHOUT_IDS]
+    lesson = _clear_solutions(source, settings or {})
+    visible = _remove_hidden_tests(lesson.cells, settings or {})
+    matching = _Matching(lesson.cells, cells, repairs, visible)
     matching.match()
     matching.report()
     lesson.cells = _join(matching)
     return Repaired(lesson, tuple(repairs))
 
 
-def _clear_solutions(source: NotebookNode) -> NotebookNode:
-    """The lesson without its solutions and outputs, but with its hidden tests."""
-    from nbgrader.preprocessors import ClearSolutions
+def _clear_solutions(source: NotebookNode, settings: NbgraderSettings) -> NotebookNode:
+    """The lesson without its solutions and outputs, but with its hidden tests.
 
-    lesson, _ = ClearSolutions(enforce_metadata=False).preprocess(copy.deepcopy(source), {})
+    A solution cell that nothing was taken out of becomes an empty stub, whatever the marks are.
+    """
+    from nbgrader.preprocessors import ClearSolutions
+    from traitlets.config import Config
+
+    clear = ClearSolutions(config=Config(settings), enforce_metadata=False)
+    lesson, _ = clear.preprocess(copy.deepcopy(source), {"metadata": {}})
     lesson = nbformat.v4.upgrade(lesson)
-    for cell in lesson.cells:
+    for cell, original in zip(lesson.cells, source.cells, strict=True):
+        if is_solution(original) and cell.source == original.source:
+            is_code = cell.cell_type == "code"
+            cell.source = _CODE_STUB if is_code else clear.text_stub
         if cell.cell_type == "code":
             cell.outputs = []
             cell.execution_count = None
     return lesson
 
 
-def _remove_hidden_tests(cells: Sequence[NotebookNode]) -> list[str]:
+def _remove_hidden_tests(cells: Sequence[NotebookNode], settings: NbgraderSettings) -> list[str]:
     """The text of each of the lesson's cells as the student edition shows it."""
     from nbgrader.preprocessors import ClearHiddenTests
+    from traitlets.config import Config
 
     notebook = nbformat.v4.new_notebook(cells=copy.deepcopy(list(cells)))
-    cleared, _ = ClearHiddenTests(enforce_metadata=False).preprocess(notebook, {})
+    clear = ClearHiddenTests(config=Config(settings), enforce_metadata=False)
+    cleared, _ = clear.preprocess(notebook, {})
     return [cell.source.strip() for cell in cleared.cells]
 
 
@@ -291,8 +312,7 @@ def _list_cells(content: object) -> tuple[list[object], list[Repair]]:
             minor = rest.get("nbformat_minor")
             if isinstance(minor, int) and minor >= 5:
                 return cells, []
-            message = "the notebook was saved in an old format, without cell ids"
-            return cells, [Repair("format", "", message)]
+            return cells, [Repair("format", "", _WITHOUT_IDS)]
         case {"nbformat": 3, "worksheets": [*worksheets]}:
             sheets = [get(sheet, "cells") for sheet in worksheets]
             if not all(isinstance(sheet, list) for sheet in sheets):
@@ -403,13 +423,10 @@ class _Matching:
     lesson: Sequence[NotebookNode]
     cells: Sequence[_Cell]
     repairs: list[Repair]
+    visible: Sequence[str]  # the lesson's texts in the student edition
     pairs: dict[int, int] = field(default_factory=dict)  # lesson -> submitted
     needless: set[int] = field(default_factory=set)  # copies of a cell that is there already
     borrowed: set[int] = field(default_factory=set)  # of the lesson: found by what they define
-    visible: list[str] = field(init=False)  # the lesson's texts in the student edition
-
-    def __post_init__(self) -> None:
-        self.visible = _remove_hidden_tests(self.lesson)
 
     def match(self) -> None:
         """Find the cells, by the surest sign first."""

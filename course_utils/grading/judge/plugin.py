@@ -125,6 +125,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--course-reports", type=Path, help="folder for what came of each cell; has limits.json"
     )
+    parser.addoption("--course-work", type=Path, help="folder in which the kernel works")
     parser.addoption("--course-answers", help="MIME type of the display data that hold answers")
 
 
@@ -171,7 +172,8 @@ class JudgedFile(IPyNbFile):
         self.limits = RunLimits(**json.loads((self.reports / "limits.json").read_text("utf-8")))
         name = self.config.getoption("nbval_kernel_name")
         try:
-            self.kernel = JudgedKernel(name, cwd=self.path.parent, limits=self.limits)
+            folder = self.config.getoption("course_work")
+            self.kernel = JudgedKernel(name, cwd=folder, limits=self.limits)
         except Exception as error:
             self.report("failure", {"message": f"{type(error).__name__}: {error}"})
             raise

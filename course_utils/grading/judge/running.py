@@ -23,7 +23,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from course_utils.execution.lessons import Value
 from course_utils.exercises.publishing import MIME_TYPE, SEED_VARIABLE
-from course_utils.files import write_text
+from course_utils.files import write_bytes, write_text
 from course_utils.grading.judge.plugin import EndingReport, RunLimits
 from course_utils.grading.judgement import Ending, EndingKind
 from course_utils.grading.sandbox.guard import OUT_OF_CPU_TIME, OUT_OF_MEMORY, Limits, Usage
@@ -73,6 +73,7 @@ def execute(
     parameters: Mapping[str, Value] | None = None,
     limits: RunLimits | None = None,
     sandbox: Limits | None = None,
+    files: Mapping[str, bytes] | None = None,
 ) -> Execution:
     """Run a notebook in a process of its own, to its end or that of its limits.
 
@@ -86,10 +87,12 @@ def execute(
         parameters: values for the lesson's parameters, set below its parameters cell.
         limits: of the run; by default those of :class:`RunLimits`.
         sandbox: limits of the sandboxed kernel; by default its own.
+        files: what lies beside the notebook, by the paths there; a sandboxed kernel can't change
+            it.
 
     Raises:
         JudgeError: the kernel could not be started.
-        RunError: the file is no notebook.
+        NotebookError: the file is not a notebook.
     """
     original = read_notebook(notebook) if isinstance(notebook, Path) else notebook
     limits = limits or RunLimits()
@@ -98,14 +101,14 @@ def execute(
         reports, work = Path(name, "reports"), Path(name, "work")
         reports.mkdir()
         work.mkdir()
+        for place, content in (files or {}).items():
+            write_bytes(work / place, content)
         plain = _strip(original, parameters or {})
-        write_text(work / "notebook.ipynb", nbformat.writes(plain))
+        write_text(reports / "notebook.ipynb", nbformat.writes(plain))
         write_text(reports / "limits.json", json.dumps(asdict(limits)))
         write_text(reports / "pytest.ini", "[pytest]\n")
-        environment = _environment(reports, seed=seed, sandbox=sandbox)
-        in_time = _run_pytest(
-            work / "notebook.ipynb", reports, environment, kernel=kernel, limits=limits
-        )
+        environment = _environment(reports, work, seed=seed, sandbox=sandbox)
+        in_time = _run_pytest(reports, work, environment, kernel=kernel, limits=limits)
         return _collect(
             original, plain, reports, in_time=in_time, seconds=time.monotonic() - started
         )
@@ -129,13 +132,14 @@ def _strip(original: NotebookNode, parameters: Mapping[str, Value]) -> NotebookN
     return parameterize_notebook(plain, dict(parameters), kernel_name="python3", language="python")
 
 
-def _environment(reports: Path, *, seed: int, sandbox: Limits | None) -> dict[str, str]:
+def _environment(reports: Path, work: Path, *, seed: int, sandbox: Limits | None) -> dict[str, str]:
     unwanted = ("PYTEST_ADDOPTS", "PYTEST_PLUGINS", "COURSE_SANDBOX_LIMITS")
     environment = {name: value for name, value in os.environ.items() if name not in unwanted}
     environment |= {
         "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
         "JUPYTER_RUNTIME_DIR": str(reports.with_name("runtime")),
         "COURSE_SANDBOX_STATUS": str(reports / "status.json"),
+        "COURSE_SANDBOX_FILES": str(work),
         SEED_VARIABLE: str(seed),
     }
     if sandbox is not None:
@@ -144,8 +148,8 @@ def _environment(reports: Path, *, seed: int, sandbox: Limits | None) -> dict[st
 
 
 def _run_pytest(
-    notebook: Path,
     reports: Path,
+    work: Path,
     environment: Mapping[str, str],
     *,
     kernel: str,
@@ -157,7 +161,8 @@ def _run_pytest(
         *("--rootdir", str(reports), "--noconftest", "-p", "no:cacheprovider"),
         *("-p", "course_utils.grading.judge.plugin", "-p", "nbval.plugin"),
         *("--nbval-kernel-name", kernel, "--course-answers", MIME_TYPE),
-        *("--course-reports", str(reports), str(notebook)),
+        *("--course-reports", str(reports), "--course-work", str(work)),
+        str(reports / "notebook.ipynb"),
     ]
     with (reports / "log.txt").open("wb") as log:
         process = subprocess.Popen(  # noqa: S603

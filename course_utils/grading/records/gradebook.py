@@ -64,6 +64,20 @@ class Course:
         return str(self.config.CourseDirectory.get("course_id", ""))
 
     @property
+    def marks(self) -> dict[str, dict[str, object]]:
+        """Nbgrader's settings of what is a solution, a hidden test, a mark scheme and a stub."""
+        names = ("ClearSolutions", "ClearHiddenTests", "ClearMarkScheme")
+        return {
+            name: {
+                option: dict(value) if isinstance(value, dict) else value
+                for option, value in self.config[name].items()
+                if isinstance(value, str | bool | dict)
+            }
+            for name in names
+            if name in self.config
+        }
+
+    @property
     def database_file(self) -> Path | None:
         """The gradebook's file where it is one that exists."""
         from sqlalchemy import make_url

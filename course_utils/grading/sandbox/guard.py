@@ -29,6 +29,8 @@ from course_utils.files import write_text
 from course_utils.grading.sandbox.forked_kernel import Order, connect, order_kernel
 from course_utils.grading.sandbox.system_calls import make_filter
 
+KERNEL_NAME = "course-sandbox"
+
 OUT_OF_MEMORY = "out of memory"
 TOO_MANY_PROCESSES = "too many processes"
 OUT_OF_CPU_TIME = "out of CPU time"

@@ -7,13 +7,14 @@ that lie in the sandbox too, and are reached through ``/proc``, so that not even
 disk.
 
 Whatever starts kernels by name can use it: ``papermill -k course-sandbox``,
-``pytest --nbval --nbval-kernel-name course-sandbox``, JupyterLab. Three variables in the
+``pytest --nbval --nbval-kernel-name course-sandbox``, JupyterLab. Four variables in the
 environment that a kernel is started with say more:
 
 - ``COURSE_SANDBOX_LIMITS``: those of the :class:`Limits` that differ from the kernel
   specification's, as JSON, such as ``{"memory": 1000000000}``;
 - ``COURSE_SANDBOX_STATUS``: a file to which the :class:`Usage` is written, as JSON, when the kernel
   has ended;
+- ``COURSE_SANDBOX_FILES``: a folder whose content can be read in the kernel's work folder;
 - ``COURSE_SANDBOX_FORK_SERVER``: the socket of a
   :mod:`~course_utils.grading.sandbox.fork_server`, from which the kernel is forked if that can be.
 
@@ -46,7 +47,7 @@ import course_utils
 from course_utils import backend
 from course_utils.files import write_text
 from course_utils.grading.sandbox.forked_kernel import Order
-from course_utils.grading.sandbox.guard import Guard, Limits, Plan, SandboxError, Usage
+from course_utils.grading.sandbox.guard import KERNEL_NAME, Guard, Limits, Plan, SandboxError, Usage
 
 __all__ = [
     "FORK_SERVER",
@@ -60,7 +61,6 @@ __all__ = [
     "unavailable",
 ]
 
-KERNEL_NAME = "course-sandbox"
 FORK_SERVER = "COURSE_SANDBOX_FORK_SERVER"
 
 WORK = "/sandbox/work"
@@ -75,6 +75,7 @@ _ISOLATION = (
     *("--die-with-parent", "--new-session", "--cap-drop", "ALL", "--clearenv"),
 )
 _SYSTEM = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
+_PARTS_OF_PYTHON = ("bin", "lib", "lib64", "share", "pyvenv.cfg")
 _CONFIGURATION = ("alternatives", "fonts", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "localtime")
 _PASSED_ON = (
     *backend.SETTINGS,
@@ -194,6 +195,7 @@ class SandboxProvisioner(LocalProvisioner):
             *_ISOLATION,
             *_writable_folders((*_FOLDERS, sockets), limits.folder_size),
             *_readable_folders(),
+            *_readable_files(environment.get("COURSE_SANDBOX_FILES", "")),
             *("--ro-bind", str(folder / "connection.json"), _CONNECTION_FILE),
             *("--remount-ro", "/", "--chdir", WORK),
         ]
@@ -305,10 +307,37 @@ def _readable_folders() -> Iterator[str]:
         yield from ("--tmpfs", str(folder), "--remount-ro", str(folder))
 
 
+def _readable_files(folder: str) -> Iterator[str]:
+    """Options for what lies in a folder and is to lie in the work folder, too."""
+    for path in sorted(Path(folder).iterdir()) if folder else ():
+        yield from ("--ro-bind", str(path), f"{WORK}/{path.name}")
+
+
+def find_exposed(places: Iterable[Path]) -> list[Path]:
+    """Find those of some places that a sandboxed kernel could read.
+
+    That is so where they lie in a folder of the system's or of Python's, such as one that was made
+    inside of an environment.
+    """
+    readable = [Path("/usr"), *(Path("/", name) for name in _SYSTEM), *_python_folders()]
+    readable = [folder.resolve() for folder in readable if folder.exists()]
+    return [
+        place
+        for place in places
+        if any(place.resolve().is_relative_to(folder) for folder in readable)
+    ]
+
+
 def _python_folders() -> list[Path]:
-    """Folders of this Python, its environment and the package, as named and as they really are."""
+    """What this Python needs of its prefixes, and the package, as named and as they really are.
+
+    An environment may be made in the folder of a project, and hold the project or a clone of it
+    beside its own folders: nothing else of a prefix is seen.
+    """
     package = Path(course_utils.__file__).parent
-    named = [Path(sys.base_prefix), Path(sys.prefix), package]
+    prefixes = {sys.base_prefix, sys.prefix}
+    parts = (Path(prefix, part) for prefix in prefixes for part in _PARTS_OF_PYTHON)
+    named = [package, *(part for part in parts if part.exists())]
     wanted = {*named, *(folder.resolve() for folder in named)}
     chosen: list[Path] = []
     for folder in sorted(wanted):

@@ -642,3 +642,25 @@ def test_nbval_checks_a_lesson_in_it():
         text=True,
     )
     assert done.returncode == 0, done.stdout
+
+
+def test_a_project_whose_folder_is_the_environment_keeps_its_answers(tmp_path, monkeypatch):
+    project = tmp_path / "project"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", project], check=True)
+    for place in ("notebooks", "src"):
+        (project / place).mkdir()
+        (project / place / "answers.txt").write_text("SECRET")
+    monkeypatch.setattr(sys, "prefix", str(project))
+    look = f"ls {project}; cat {project}/*/answers.txt; {project}/bin/python -c 'print(40 + 2)'"
+    found = subprocess.run(
+        ["bwrap", *provisioner._ISOLATION, *provisioner._readable_folders(), "sh", "-c", look],
+        env={"PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "SECRET" not in found.stdout
+    assert set(found.stdout.split()) <= {"bin", "lib", "lib64", "share", "pyvenv.cfg", "42"}
+    assert "42" in found.stdout, found.stderr
+    places = [project / "notebooks", project / "lib" / "course", project / "lib2"]
+    assert provisioner.find_exposed(places) == [project / "lib" / "course"]
