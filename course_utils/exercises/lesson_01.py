@@ -149,11 +149,12 @@ def _num_duplicates(generator: Generator) -> list[Case]:
     many = generator.integers(1, 5, 30)
     similar = np.repeat(draw(1), 6, axis=0)
     similar[np.arange(6), 3, generator.permutation(4)[[0, 1, 2, 3, 0, 1]], [0, 0, 0, 0, 1, 1]] = 0
-    first = draw(1, 1, 1, 1, 1)
+    pairs, far = generator.integers(3, 9, 2).tolist()
+    first = draw(*[1] * 9)
     return [
-        Case("pairs", (generator.permutation(draw(2, 2, 1, 1, 1, 2)),)),
+        Case("pairs", (generator.permutation(draw(*[2] * pairs, 1, 1, 1)),)),
         Case("one picture many times", (draw(int(generator.integers(5, 9)), 1, 1),)),
-        Case("copies far behind the first", (np.concatenate([first, first[:3]]),)),
+        Case("copies far behind the first", (np.concatenate([first, first[:far]]),)),
         Case("many pictures", (generator.permutation(draw(*many)),)),
         Case("pictures that differ in one number", (np.concatenate([similar, similar[2:4]]),)),
         Case("no copies", (draw(*[1] * int(generator.integers(6, 12))),)),

@@ -215,13 +215,11 @@ def _worst_class(generator: Generator) -> list[Case]:
     def draw(sizes: list[int], shares: list[float], confused: bool = False) -> tuple[Any, ...]:
         """Classes of these sizes, of which these shares are recognised, in any order.
 
-        The first of them, which is the worst, never becomes the first. The others' mistakes go to
-        it if they are confused with it, so that it is predicted most often.
+        The first of them is the worst, and is as often at one place as at another. The others'
+        mistakes go to it if they are confused with it, so that it is predicted most often.
         """
         num = len(sizes)
         order = generator.permutation(num)
-        if order[0] == 0:
-            order[[0, 1]] = order[[1, 0]]
         numbers = np.argsort(order)  # where each of them went
         labels = np.repeat(numbers, sizes)
         predictions = labels.copy()
@@ -235,13 +233,14 @@ def _worst_class(generator: Generator) -> list[Case]:
         names = tuple(generator.permutation(words)[:num].tolist())
         return labels[mixed], predictions[mixed], names
 
+    others = [0.6, 0.5, 0.7, 0.8, 0.7, 0.6, 0.7]
     return [
-        Case("three classes", draw([10, 10, 10], [0.4, 0.8, 0.9])),
+        Case("six classes", draw([10] * 6, [0.4, 0.7, 0.8, 0.9, 0.8, 0.9])),
         Case("ten classes", draw([20] * 10, [0.5] + [0.7, 0.8, 0.9] * 3)),
-        Case("the commonest class is the worst", draw([40, 10, 10, 10], [0.3, 0.5, 0.6, 0.7])),
-        Case("the rarest class is the worst", draw([5, 40, 50, 60], [0.2, 0.6, 0.7, 0.7])),
-        Case("the worst class is predicted often", draw([20] * 4, [0.5, 0.6, 0.6, 0.6], True)),
-        Case("never recognised", draw([8, 20, 20], [0, 0.9, 0.5])),
+        Case("the commonest class is the worst", draw([40] + [10] * 7, [0.3, *others])),
+        Case("the rarest class is the worst", draw([5] + [40, 50] * 3 + [60], [0.2, *others])),
+        Case("the worst class is predicted often", draw([20] * 8, [0.5] + [0.6] * 7, True)),
+        Case("never recognised", draw([8] + [20] * 7, [0, *others])),
     ]
 
 

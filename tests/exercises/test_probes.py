@@ -200,7 +200,7 @@ WRONG = {
         lambda y, p: np.mean(p.argmax(axis=1) != y) - 1,
     ],
     "3.4": [lambda p, m: int(1.96**2 * p * (1 - p) / m**2), lambda p, m: math.ceil(1 / m**2)],
-    "3.5": [lambda y, p, names: 0, lambda y, p, names: names[0]],
+    "3.5": [lambda y, p, names: 0],
     "3.6": [lambda step, num_steps, highest, warm_up: highest * 2],
     "3.7": [lambda values, epsilon: values - values.mean(axis=0)],
     "4.1": [lambda a, b: (a == b).sum(), lambda a, b: 1.0, lambda a, b: np.mean(a != b) + 1],
@@ -335,6 +335,46 @@ def test_answers_that_are_right_in_part_are_told_from_right_ones(exercise, seed)
 def test_an_answer_that_does_not_look_at_its_input_gets_next_to_nothing(exercise, seed):
     for value in (None, 0, 1, 0.0, 0.5, "", [], [0], True, np.zeros(3)):
         assert num_right(exercise, lambda *arguments, value=value: value, seed) <= 1
+
+
+def pick(place, where):
+    """An answer that hands back one of its inputs, or an item of it."""
+
+    def answer(*arguments):
+        given = arguments[place % len(arguments)]
+        return where(given)
+
+    return answer
+
+
+GUESSES = {
+    **{f"always {value!r}": lambda *_, value=value: value for value in (0, 1, 2, 3, 0.5, 1.0)},
+    **{f"always {value!r}": lambda *_, value=value: value for value in ("", [], [0], True)},
+    **{
+        f"{name} of input {place}": pick(place, where)
+        for place in range(4)
+        for name, where in {
+            "all": lambda given: given,
+            "first": lambda given: given[0],
+            "second": lambda given: given[1],
+            "last": lambda given: given[-1],
+            "middle": lambda given: given[len(given) // 2],
+            "any": lambda given: given[int(np.random.default_rng().integers(len(given)))],
+            "length": len,
+            "largest": max,
+            "place of the largest": lambda given: int(np.argmax(given)),
+            "nothing like": lambda given: np.zeros_like(np.asarray(given, dtype=float)),
+        }.items()
+    },
+}
+CHANCE = 0.2  # of a sixth of the cases, and what luck adds to that in twenty batches
+
+
+@each_exercise
+def test_no_guess_earns_more_than_chance_would(exercise):
+    for name, answer in GUESSES.items():
+        shares = [num_right(exercise, answer, seed) / num_cases(exercise) for seed in range(20)]
+        assert np.mean(shares) <= CHANCE, name
 
 
 @each_exercise
