@@ -2,16 +2,46 @@
 
 import codecs
 import errno
+import re
 import sys
 import unicodedata
+from collections.abc import Iterable
 from typing import Any
 
 import typer
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 from typer.core import TyperGroup
 
-console = Console()
-error_console = Console(stderr=True)
+# What acts on a terminal instead of being shown, and what changes the direction of writing.
+_ACTING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+class SafeConsole(Console):
+    """A console whose terminal shows the control characters of names and texts from outside.
+
+    A name in an archive, a message of a learner's kernel: none of them moves the cursor, sets the
+    window's title or writes over what is there.
+    """
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
+        """Render as the console does, with control characters made visible."""
+        for segment in super().render(renderable, options):
+            if segment.control:
+                yield segment
+            else:
+                yield Segment(make_visible(segment.text), segment.style)
+
+
+def make_visible(text: str) -> str:
+    r"""Write control characters, and those that change the direction of writing, as ``\x1b``."""
+    return _ACTING.sub(lambda found: ascii(found[0])[1:-1], text)
+
+
+console = SafeConsole()
+error_console = SafeConsole(stderr=True)
 # What stands for a character in a terminal that doesn't have it.
 _STAND_INS = {"−": "-", "–": "-", "—": "-", "…": "...", "×": "x", "≤": "<=", "≥": ">=", "→": "->"}
 _STAND_INS |= {"“": '"', "”": '"', "‘": "'", "’": "'", "✓": "OK", "✗": "no", "·": "*", "≈": "~"}

@@ -142,10 +142,12 @@ def collect(  # noqa: PLR0917, a command's options
     The exit code is 1 when a submission that differs from one that is there was not taken.
     """
     from course_utils.grading.intake.collect import collect as unpack
+    from course_utils.grading.records.gradebook import read_learners
 
     collected = unpack(
         archive,
         course,
+        known=read_learners(_read_course(course)) if form != Form.plain else (),
         assignment=assignment,
         form=form.value if form else None,
         roster=roster,
@@ -159,6 +161,8 @@ def collect(  # noqa: PLR0917, a command's options
         error_console.print(f"{refused.name}: refused, {refused.message}", **PLAIN)
     if collected.passed_over:
         _say(f"Passed over, being no notebooks: {', '.join(collected.passed_over)}")
+    if collected.unknown and collected.form != "plain":
+        _warn([f"Not in the gradebook so far: {', '.join(collected.unknown)}"])
     _say(f"{len(collected.submissions)} submissions; next: course grade {assignment}")
     if kept := [one.learner for one in collected.submissions if one.status == "kept"]:
         what = f"{len(kept)} submissions ({', '.join(kept)})"

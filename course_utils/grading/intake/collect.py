@@ -15,7 +15,7 @@ import unicodedata
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -40,6 +40,11 @@ _HARMLESS_BYTES = 2**20  # a member of this size may be packed as tightly as it 
 _CANVAS = re.compile(
     r"(?P<name>[^_/]+)_(?:(?P<late>LATE)_)?(?P<number>[0-9]+)_[0-9]+_(?P<file>[^/]+)", re.DOTALL
 )
+# What was typed into Canvas's text box.
+_CANVAS_TEXT = re.compile(
+    r"(?P<name>[^_/]+)_(?:(?P<late>LATE)_)?(?P<number>[0-9]+)_(?P<file>text\.html)"
+)
+_CANVAS_ANONYMOUS = re.compile(r"anon_(?:LATE_)?[0-9A-Za-z]+_.+", re.DOTALL)
 _MOODLE = re.compile(
     r"(?P<name>[^_/]+)_(?P<number>[0-9]+)_assignsubmission_[a-z]+(?:_/|/|_)(?P<file>.+)", re.DOTALL
 )
@@ -100,12 +105,14 @@ class Collected:
         submissions: what was collected, by learner.
         refused: what was not.
         passed_over: files that are no notebooks, as the export names them.
+        unknown: learners that the gradebook doesn't have.
     """
 
     form: Form
     submissions: tuple[CollectedSubmission, ...]
     refused: tuple[Refusal, ...]
     passed_over: tuple[str, ...]
+    unknown: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -139,6 +146,7 @@ def collect(
     assignment: str,
     form: Form | None = None,
     roster: Path | None = None,
+    known: Collection[str] = (),
     replace: bool = False,
 ) -> Collected:
     """Unpack an export into ``submitted/{learner}/{assignment}/``.
@@ -156,6 +164,8 @@ def collect(
         form: how the files are named; None to find out.
         roster: a CSV with the columns ``id`` and ``lms_user_id``, as `nbgrader db student import`
             takes it. With it, learners are called by their ``id``, and others are refused.
+        known: learners that the gradebook has, against which ids from Canvas or Moodle are checked
+            where there is no roster.
         replace: whether a submission that differs takes the place of the one that is there, which
             is moved to ``.course/replaced/``.
 
@@ -173,6 +183,12 @@ def collect(
             raise CollectError(f"{export} holds no submissions in the form {used_form}; {first}")
         submissions = _group(members)
         names, refused = _name_learners(submissions, learners)
+        if known and not learners and not set(names.values()) & set(known):
+            found, there = (", ".join(sorted(one)[:3]) for one in (set(names.values()), set(known)))
+            raise CollectError(
+                f"none of these learners is in the gradebook: the export has {found}, … and the "
+                f"gradebook {there}, …; say who is who with --roster. Nothing was written"
+            )
         collected = []
         for submission in submissions:
             if learner := names.get(submission.key):
@@ -192,6 +208,7 @@ def collect(
         tuple(sorted(collected, key=lambda found: found.learner)),
         tuple(sorted(refused, key=lambda found: found.name)),
         tuple(passed_over),
+        tuple(sorted(set(names.values()) - set(known))) if known and not learners else (),
     )
 
 
@@ -294,10 +311,34 @@ def _parts(info: zipfile.ZipInfo) -> list[str]:
 
 
 def _detect_form(infos: Iterable[zipfile.ZipInfo]) -> Form:
+    """Find out how the files are named.
+
+    Raises:
+        CollectError: it isn't sure, or the names don't say whose the files are.
+    """
     names = ["/".join(_parts(info)) for info in infos]
-    if all(_CANVAS.fullmatch(name) for name in names):
-        return "canvas"
-    return "moodle" if all(_MOODLE.fullmatch(name) for name in names) else "plain"
+    if any(_CANVAS_ANONYMOUS.fullmatch(name) for name in names):
+        example = next(name for name in names if _CANVAS_ANONYMOUS.fullmatch(name))
+        raise CollectError(
+            f"this is an anonymous export of Canvas ({example[:100]!r} is in it): it doesn't say "
+            "whose the files are; switch off anonymous grading and export again. If it isn't from "
+            "Canvas, say --form plain"
+        )
+    patterns: dict[Form, tuple[re.Pattern[str], ...]] = {
+        "canvas": (_CANVAS, _CANVAS_TEXT),
+        "moodle": (_MOODLE,),
+    }
+    for form, known in patterns.items():
+        fitting = [name for name in names if any(one.fullmatch(name) for one in known)]
+        if fitting and len(fitting) == len(names):
+            return form
+        if fitting:
+            other = next(name for name in names if name not in fitting)
+            raise CollectError(
+                f"{fitting[0][:100]!r} is named as {form.capitalize()} names files, and "
+                f"{other[:100]!r} is not; say which it is with --form canvas, moodle or plain"
+            )
+    return "plain"
 
 
 def _sort_out(
@@ -307,13 +348,17 @@ def _sort_out(
     if form == "plain":
         members = _read_plain_names(infos, assignment)
     else:
-        members = _read_names(infos, _CANVAS if form == "canvas" else _MOODLE)
+        members = _read_names(infos, (_CANVAS, _CANVAS_TEXT) if form == "canvas" else (_MOODLE,))
     known = {member.info.orig_filename for member in members if is_notebook_name(member.file)}
     return members, [name_of(info) for info in infos if info.orig_filename not in known]
 
 
-def _read_names(infos: Iterable[zipfile.ZipInfo], pattern: re.Pattern[str]) -> list[_Member]:
-    matches = ((info, pattern.fullmatch("/".join(_parts(info)))) for info in infos)
+def _read_names(
+    infos: Iterable[zipfile.ZipInfo], patterns: Sequence[re.Pattern[str]]
+) -> list[_Member]:
+    matches = (
+        (info, pattern.fullmatch("/".join(_parts(info)))) for info in infos for pattern in patterns
+    )
     return [
         _Member(
             info, match["number"], match["name"], match["file"], bool(match.groupdict().get("late"))

@@ -197,6 +197,30 @@ def read_scores(course: Course, assignment: str) -> dict[str, dict[tuple[str, st
     return scores
 
 
+def read_learners(course: Course) -> list[str]:
+    """Read the identifiers of the learners in the gradebook; none where there is no gradebook.
+
+    Raises:
+        GradebookError: it cannot be read.
+    """
+    from sqlalchemy import create_engine, inspect, make_url, text
+    from sqlalchemy.exc import SQLAlchemyError
+
+    url = make_url(course.database)
+    if url.get_backend_name() == "sqlite" and not Path(str(url.database)).is_file():
+        return []
+    engine = create_engine(url)
+    try:
+        with engine.connect() as connection:
+            if not inspect(connection).has_table("student"):
+                return []
+            return [str(row[0]) for row in connection.execute(text("SELECT id FROM student"))]
+    except SQLAlchemyError as error:
+        raise _explain(course, error) from error
+    finally:
+        engine.dispose()
+
+
 def check_assignment(course: Course, assignment: str, sources: Mapping[str, str]) -> None:
     """Check that the gradebook knows an assignment as its source has it.
 

@@ -123,6 +123,44 @@ def test_canvas_names_learners_by_their_user_id(collect_files, course):
     assert (collected.refused, collected.passed_over) == ((), ())
 
 
+def test_a_text_entry_of_canvas_does_not_make_its_export_a_plain_one(collect_files, course):
+    collected = collect_files(
+        "mullerjane_12345_67890_03_training.ipynb",
+        "hoppergrace_124_text.html",
+        "turingalan_LATE_125_text.html",
+    )
+    assert collected.form == "canvas"
+    assert list(submitted(course)) == ["12345/03_training/03_training.ipynb"]
+    assert refusals(collected) == dict.fromkeys(
+        ("hoppergrace (124)", "turingalan (125)"),
+        "no notebook, but 'text.html'; ask for the notebook",
+    )
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        (("anon_aB1cD_5_03_training.ipynb",), "anonymous export of Canvas"),
+        (("anon_LATE_aB1cD_5_03_training.ipynb", "a_1_2_b.ipynb"), "anonymous export of Canvas"),
+        (("mullerjane_12345_67890_a.ipynb", "notes.ipynb"), "--form canvas, moodle or plain"),
+        (("Ada_5_assignsubmission_file_/a.ipynb", "bob/a.ipynb"), "is named as Moodle"),
+    ],
+)
+def test_where_the_form_is_not_sure_nothing_is_guessed(collect_files, course, files, message):
+    with pytest.raises(CollectError, match=message):
+        collect_files(*files)
+    assert submitted(course) == {}
+    assert collect_files(*files, form="plain").form == "plain"
+
+
+def test_ids_are_checked_against_the_gradebook(collect_files, course):
+    files = ("mullerjane_12345_67890_a.ipynb", "smithbob_12346_67891_a.ipynb")
+    with pytest.raises(CollectError, match="none of these learners is in the gradebook"):
+        collect_files(*files, known=["ada", "bob"])
+    assert submitted(course) == {}
+    assert collect_files(*files, known=["12345"]).unknown == ("12346",)
+
+
 def test_a_file_cannot_look_like_another_submission_of_canvas(collect_files, course):
     collect_files("eve_66_1_bob_12346_2_03_training.ipynb")
     assert list(submitted(course)) == ["66/03_training/bob_12346_2_03_training.ipynb"]
