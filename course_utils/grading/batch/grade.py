@@ -280,17 +280,17 @@ def _keep(course: Course, event: SubmissionFinished, plan: Plan) -> SubmissionFi
 
     One that came of no fault of the submission is kept without, to be tried again.
     """
+    kinds = {judgement.ending.kind for judgement in event.judgements}
     try:
         save(course, event.judgements)
+        write_graded(
+            course.folder,
+            judgements=event.judgements,
+            fingerprint="" if "interrupted" in kinds else plan.fingerprints[event.learner],
+            submission=plan.submissions[event.learner],
+        )
     except (GradebookError, OSError) as error:
         return replace(event, error=str(error))
-    kinds = {judgement.ending.kind for judgement in event.judgements}
-    write_graded(
-        course.folder,
-        judgements=event.judgements,
-        fingerprint="" if "interrupted" in kinds else plan.fingerprints[event.learner],
-        submission=plan.submissions[event.learner],
-    )
     return event
 
 

@@ -137,7 +137,10 @@ def find_notebook(
 
 
 def _is_plain_file(path: Path) -> bool:
-    return path.is_file() and not path.is_symlink()
+    try:
+        return path.is_file() and not path.is_symlink()
+    except OSError:  # a folder that may not be entered
+        return False
 
 
 def _common_stem(stem: str) -> str:

@@ -216,11 +216,19 @@ def find_submission_fingerprint(folder: Path) -> str:
     """Find the fingerprint of a submission, whatever it holds.
 
     The content of notebooks and of ``timestamp.txt`` counts; of other files, links and folders
-    only that they are there.
+    only that they are there. What can't be read counts as that.
     """
     parts: list[str | bytes] = []
-    for path in sorted(folder.iterdir()):
-        details = path.lstat()
+    try:
+        paths = sorted(folder.iterdir())
+    except OSError as error:
+        return find_fingerprint(f"unreadable: {error.errno}")
+    for path in paths:
+        try:
+            details = path.lstat()
+        except OSError as error:
+            parts += [os.fsencode(path.name), f"unreadable: {error.errno}"]
+            continue
         parts += [os.fsencode(path.name), str(stat.S_IFMT(details.st_mode))]
         if not stat.S_ISREG(details.st_mode) or not _CONTENT_COUNTS.fullmatch(path.name):
             continue
@@ -231,10 +239,23 @@ def find_submission_fingerprint(folder: Path) -> str:
     return find_fingerprint(*parts)
 
 
+# What a judgement doesn't follow from, though it is in the package: figures, pages, commands.
+_WITHOUT_EFFECT = ("bench", "plots", "labs", "cli.py", "claims.py", "environment.py", "console.py")
+_WITHOUT_EFFECT_IN_GRADING = ("pages", "lms", "release", "commands.py")
+
+
 def find_package_fingerprint() -> str:
-    """Find the fingerprint of the course's package: all of its Python files."""
+    """Find the fingerprint of the Python files of the package that a judgement follows from."""
     package = Path(course_utils.__file__).parent
-    return _fingerprint_files(sorted(package.rglob("*.py")), package)
+    files = (path for path in sorted(package.rglob("*.py")) if _has_effect(path, package))
+    return _fingerprint_files(files, package)
+
+
+def _has_effect(path: Path, package: Path) -> bool:
+    parts = path.relative_to(package).parts
+    return parts[0] not in _WITHOUT_EFFECT and not (
+        parts[0] == "grading" and parts[1] in _WITHOUT_EFFECT_IN_GRADING
+    )
 
 
 def _fingerprint_files(paths: Iterable[Path], folder: Path) -> str:

@@ -115,9 +115,52 @@ def test_the_fingerprint_of_the_package_follows_its_code(tmp_path, monkeypatch):
     for text in ("a = 1", "a = 1", "a = 2"):
         module.write_text(text)
         seen.add(find_package_fingerprint())
-    (tmp_path / "notes.txt").touch()
-    seen.add(find_package_fingerprint())
+    others = (
+        "notes.txt",
+        "plots/style.py",
+        "grading/pages/html.py",
+        "grading/lms/export.py",
+        "cli.py",
+    )
+    for name in others:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+        seen.add(find_package_fingerprint())
     assert len(seen) == 2
+    for name in ("exercises/lesson_01.py", "grading/judge/scoring.py", "training.py"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+        seen.add(find_package_fingerprint())
+    assert len(seen) == 5
+
+
+UNREADABLE = """
+import os, sys
+from pathlib import Path
+from course_utils.grading.batch.tasks import read_submitted
+from course_utils.grading.records.judgements import find_submission_fingerprint
+
+folder = Path(sys.argv[1])
+os.setgroups([])
+os.setgid(65534)
+os.setuid(65534)
+print(find_submission_fingerprint(folder))
+print(read_submitted(folder, "demo", siblings=["demo"]).error)
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
+def test_a_folder_that_belongs_to_somebody_else_costs_only_itself(tmp_path):
+    folder = tmp_path / "submission"
+    folder.mkdir(mode=0o700)
+    for parent in (tmp_path, *tmp_path.parents[:2]):
+        parent.chmod(0o755)
+    run = subprocess.run(
+        [sys.executable, "-c", UNREADABLE, folder], capture_output=True, text=True, check=False
+    )
+    fingerprint, error = run.stdout.splitlines()
+    assert len(fingerprint) == 64
+    assert error == "the folder 'submission' cannot be read: Permission denied"
 
 
 def test_the_lock_keeps_others_out_and_says_who_has_it(tmp_path):

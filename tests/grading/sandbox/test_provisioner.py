@@ -664,3 +664,8 @@ def test_a_project_whose_folder_is_the_environment_keeps_its_answers(tmp_path, m
     assert "42" in found.stdout, found.stderr
     places = [project / "notebooks", project / "lib" / "course", project / "lib2"]
     assert provisioner.find_exposed(places) == [project / "lib" / "course"]
+
+
+@pytest.mark.skipif(not os.environ.get("CI"), reason="elsewhere what needs a sandbox is skipped")
+def test_in_continuous_integration_there_is_a_sandbox():
+    assert provisioner.unavailable() is None
