@@ -244,10 +244,13 @@ def feedback(
     """Write a page for each learner: every check with its outcome and reason."""
     _require_packages()
     from course_utils.grading.pages.feedback import feedback as write_feedback
+    from course_utils.grading.records.grades import read_grades
     from course_utils.grading.records.judgements import find_standing
 
-    folder = _read_course(course).folder
+    opened = _read_course(course)
+    folder = opened.folder
     found = _judgements(folder, [assignment])
+    grades = read_grades(opened, assignment)
     standing = find_standing(folder, assignment)
     wanted = [one for one in found if not learners or one.learner in learners]
     if missing := set(learners or ()) - {one.learner for one in wanted}:
@@ -255,7 +258,8 @@ def feedback(
     for judgement in wanted:
         notice = _OUTDATED if judgement.learner in standing.outdated else ""
         notice = _WITHDRAWN if judgement.learner in standing.withdrawn else notice
-        _say(str(write_feedback(judgement, folder / "feedback", notice=notice)))
+        grade = grades.get((judgement.learner, judgement.notebook))
+        _say(str(write_feedback(judgement, folder / "feedback", grade=grade, notice=notice)))
     _warn(standing.sentences())
 
 
@@ -270,13 +274,18 @@ def report(
     """Write the class at a glance: scores by exercise, commonest mistakes, failures."""
     _require_packages()
     from course_utils.grading.pages.class_report import report as write_report
+    from course_utils.grading.records.grades import read_grades
     from course_utils.grading.records.judgements import find_standing
 
-    folder = _read_course(course).folder
+    opened = _read_course(course)
+    folder = opened.folder
     judgements = _judgements(folder, assignments or [])
     names = sorted({one.assignment for one in judgements})
+    grades = {
+        (name, *key): grade for name in names for key, grade in read_grades(opened, name).items()
+    }
     notices = [line for name in names for line in find_standing(folder, name).sentences()]
-    _say(str(write_report(judgements, to, notices=notices, force=force)))
+    _say(str(write_report(judgements, to, grades=grades, notices=notices, force=force)))
     _warn(notices)
 
 
@@ -298,9 +307,11 @@ def export(  # noqa: PLR0917, a command's options
     _require_packages()
     from course_utils.grading.lms.export import collect_scores
     from course_utils.grading.lms.export import export as write_export
+    from course_utils.grading.records.grades import refresh_penalties
     from course_utils.grading.records.judgements import find_standing
 
     opened = _read_course(course)
+    refresh_penalties(opened, assignments or [])
     scores = collect_scores(opened, assignments=assignments or [])
     path = output or Path(f"scores-{to.value}.csv")
     if opened.database_file and path.exists() and path.samefile(opened.database_file):

@@ -25,6 +25,7 @@ from course_utils.grading.records.gradebook import (
     Course,
     GradebookError,
     check_assignment,
+    has_deadline,
     read_course,
     save,
 )
@@ -200,6 +201,10 @@ def grade(
                     f"stopped; of {len(plan.pending)} submissions {len(finished)} have been "
                     f"graded, and `course grade {assignment}` goes on with the others"
                 ) from None
+    if has_deadline(course, assignment):
+        from course_utils.grading.records.grades import refresh_penalties
+
+        refresh_penalties(course, [assignment])
     return BatchResult(
         graded=tuple(judgement for event in finished for judgement in event.judgements),
         unchanged=plan.unchanged,

@@ -3,7 +3,7 @@
 import base64
 import io
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, median
@@ -24,6 +24,7 @@ from course_utils.grading.judgement import (
 )
 from course_utils.grading.pages.feedback import verdict
 from course_utils.grading.pages.html import render
+from course_utils.grading.records.grades import NotebookGrade
 from course_utils.plots import LOOKS, STYLE, WIDTH
 
 _MAX_WRONG_VALUES = 5  # of an exercise
@@ -37,6 +38,8 @@ _ENDING_WORDS: dict[EndingKind, str] = {
     "refused": "could not be run",
     "interrupted": "interrupted",
 }
+Grades = Mapping[tuple[str, str, str], NotebookGrade]  # by assignment, learner and notebook
+
 _INSTRUCTOR_ADVICE: dict[EndingKind, str] = {
     "finished": "",
     "timed_out": "The points earned before count. If it concerns many, allow more time.",
@@ -102,6 +105,7 @@ class _Part:
     assignment: str
     notebook: str
     judgements: tuple[Judgement, ...]
+    totals: Mapping[str, NotebookGrade]
     exercises: tuple[ExerciseSummary, ...]
     troubled: tuple[Judgement, ...]
     repairs: tuple[tuple[RepairKind, tuple[Judgement, ...]], ...]
@@ -113,6 +117,7 @@ def report(
     judgements: Sequence[Judgement],
     folder: Path,
     *,
+    grades: Grades | None = None,
     notices: Sequence[str] = (),
     force: bool = False,
 ) -> Path:
@@ -121,6 +126,7 @@ def report(
     Args:
         judgements: what grading found, of any number of learners and notebooks.
         folder: where to write it.
+        grades: what the gradebook says of them, which is what counts.
         notices: sentences on scores that no longer fit the submissions.
         force: whether a file that ``course report`` did not make is replaced, too.
 
@@ -135,7 +141,8 @@ def report(
         groups[judgement.assignment, judgement.notebook].append(judgement)
     page = render(
         "report.html.j2",
-        parts=[_part(*names, group) for names, group in sorted(groups.items())],
+        parts=[_part(*names, group, grades or {}) for names, group in sorted(groups.items())],
+        has_grades=bool(grades),
         num_learners=len({judgement.learner for judgement in judgements}),
         notices=notices,
         verdict_names=_VERDICTS,
@@ -174,20 +181,26 @@ def _summarise_exercise(checks: Sequence[CheckResult]) -> ExerciseSummary:
     )
 
 
-def _part(assignment: str, notebook: str, judgements: Sequence[Judgement]) -> _Part:
+def _part(assignment: str, notebook: str, judgements: Sequence[Judgement], grades: Grades) -> _Part:
+    totals = {
+        one.learner: grades[assignment, one.learner, notebook]
+        for one in judgements
+        if (assignment, one.learner, notebook) in grades
+    }
     exercises = summarise_exercises(judgements)
     repaired: dict[RepairKind, list[Judgement]] = defaultdict(list)
     for judgement in judgements:
         for kind in dict.fromkeys(repair.kind for repair in judgement.repairs):
             repaired[kind].append(judgement)
     with matplotlib.rc_context(STYLE):
-        pictures = [_draw_scores(judgements), _draw_costs(judgements)]
+        pictures = [_draw_scores(_collect_scores(judgements, totals)), _draw_costs(judgements)]
         if exercises:
             pictures.insert(1, _draw_exercises(exercises))
     return _Part(
         assignment,
         notebook,
         tuple(judgements),
+        totals,
         exercises,
         tuple(one for one in judgements if one.ending.kind != "finished"),
         tuple((kind, tuple(each)) for kind, each in sorted(repaired.items())),
@@ -200,10 +213,22 @@ def _part(assignment: str, notebook: str, judgements: Sequence[Judgement]) -> _P
     )
 
 
-def _draw_scores(judgements: Sequence[Judgement]) -> Picture:
+def _collect_scores(
+    judgements: Sequence[Judgement], totals: Mapping[str, NotebookGrade]
+) -> list[tuple[float, float]]:
+    """Everybody's points, and those that could be earned: the gradebook's where it has them."""
+    return [
+        (totals[one.learner].total, totals[one.learner].max_points)
+        if one.learner in totals
+        else (one.score, one.max_score)
+        for one in judgements
+    ]
+
+
+def _draw_scores(points: Sequence[tuple[float, float]]) -> Picture:
     """A histogram of the scores."""
-    scores = [judgement.score for judgement in judgements]
-    highest = max(1.0, *(judgement.max_score for judgement in judgements), *scores)
+    scores = [score for score, _ in points]
+    highest = max(1.0, *(max_score for _, max_score in points), *scores)
     num_bins = max(1, min(round(highest), 20))
     figure, axes = _figure(3.0)
     counts, edges = np.histogram(scores, bins=num_bins, range=(0, highest))

@@ -21,6 +21,7 @@ from course_utils.exercises.publishing import MIME_TYPE
 from course_utils.files import write_text
 from course_utils.grading.judgement import CheckResult, EndingKind, Judgement, RepairKind
 from course_utils.grading.pages.html import plain_text, render
+from course_utils.grading.records.grades import NotebookGrade
 from course_utils.notebooks import grade_id
 
 _HIDDEN = "(HIDDEN TESTS|MARK SCHEME|SOLUTION)"  # what nbgrader keeps from learners
@@ -94,7 +95,9 @@ class _Cell:
     check: int  # which of the judgement's checks it is, counted from 1; 0 for none
 
 
-def feedback(judgement: Judgement, folder: Path, *, notice: str = "") -> Path:
+def feedback(
+    judgement: Judgement, folder: Path, *, grade: NotebookGrade | None = None, notice: str = ""
+) -> Path:
     """Write a learner's page, which needs no other file and loads nothing.
 
     It shows no source of hidden checks and none of the values that they ask for.
@@ -102,6 +105,7 @@ def feedback(judgement: Judgement, folder: Path, *, notice: str = "") -> Path:
     Args:
         judgement: what grading found.
         folder: the course's ``feedback`` folder.
+        grade: what the gradebook says, which is what counts; None where it says nothing.
         notice: a sentence to put on top.
 
     Returns:
@@ -118,16 +122,20 @@ def feedback(judgement: Judgement, folder: Path, *, notice: str = "") -> Path:
                 f"{judgement.learner!r}; rename the submission's folder"
             )
     path = folder.joinpath(*names[:2], f"{judgement.notebook}.html")
-    write_text(path, feedback_page(judgement, notice=notice))
+    write_text(path, feedback_page(judgement, grade=grade, notice=notice))
     return path
 
 
-def feedback_page(judgement: Judgement, *, notice: str = "") -> str:
+def feedback_page(
+    judgement: Judgement, *, grade: NotebookGrade | None = None, notice: str = ""
+) -> str:
     """Make the page that :func:`feedback` writes, as HTML."""
     cells, left_out = _read_cells(judgement)
     return render(
         "feedback.html.j2",
         judgement=judgement,
+        points={cell.name: cell for cell in grade.cells} if grade else {},
+        grade=grade,
         notice=notice,
         verdicts=[verdict(check) for check in judgement.checks],
         cells=cells,

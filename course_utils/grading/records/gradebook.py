@@ -40,6 +40,16 @@ _SCORES = """
 """
 
 
+_DEADLINE = """
+    SELECT assignment.id
+    FROM assignment
+    LEFT JOIN submitted_assignment ON submitted_assignment.assignment_id = assignment.id
+    LEFT JOIN submitted_notebook ON submitted_notebook.assignment_id = submitted_assignment.id
+    WHERE assignment.name = :assignment
+    AND (assignment.duedate IS NOT NULL OR submitted_notebook.late_submission_penalty > 0)
+"""
+
+
 class GradebookError(Exception):
     """The gradebook cannot be read or written; the message says why and what to do."""
 
@@ -203,6 +213,20 @@ def read_learners(course: Course) -> list[str]:
     Raises:
         GradebookError: it cannot be read.
     """
+    return [str(row[0]) for row in _select(course, "SELECT id FROM student")]
+
+
+def has_deadline(course: Course, assignment: str) -> bool:
+    """Tell whether an assignment has a due date, or points were taken off when it had one.
+
+    Raises:
+        GradebookError: the gradebook cannot be read.
+    """
+    return bool(_select(course, _DEADLINE, assignment=assignment))
+
+
+def _select(course: Course, query: str, **values: str) -> list[tuple[object, ...]]:
+    """Read rows without importing nbgrader; none where there is no gradebook."""
     from sqlalchemy import create_engine, inspect, make_url, text
     from sqlalchemy.exc import SQLAlchemyError
 
@@ -214,7 +238,7 @@ def read_learners(course: Course) -> list[str]:
         with engine.connect() as connection:
             if not inspect(connection).has_table("student"):
                 return []
-            return [str(row[0]) for row in connection.execute(text("SELECT id FROM student"))]
+            return [tuple(row) for row in connection.execute(text(query), values)]
     except SQLAlchemyError as error:
         raise _explain(course, error) from error
     finally:
@@ -237,7 +261,7 @@ def check_assignment(course: Course, assignment: str, sources: Mapping[str, str]
         for name, text in sources.items()
     }
     read_scores(course, assignment)  # which says what to do if there is no gradebook
-    with _transaction(course) as gradebook:
+    with transaction(course) as gradebook:
         known = _read_known(gradebook, assignment)
     if known != wanted:
         raise GradebookError(
@@ -325,7 +349,7 @@ def save(course: Course, judgements: Sequence[Judgement]) -> None:
     learner, assignment = judgements[0].learner, judgements[0].assignment
     by_notebook = {judgement.notebook: judgement for judgement in judgements}
     submitted = _read_timestamp(course.folder / "submitted" / learner / assignment)
-    with _transaction(course) as gradebook:
+    with transaction(course) as gradebook:
         gradebook.update_or_create_student(learner)
         timestamp = {"timestamp": submitted} if submitted else {}
         submission = gradebook.update_or_create_submission(assignment, learner, **timestamp)
@@ -344,7 +368,7 @@ def _save_notebook(
     cells = {grade_id(cell): cell for cell in _graded_cells(executed)}
     _save_scores(submitted, judgement, cells)
     _save_comments(submitted, cells)
-    _save_penalty(course, gradebook, submitted)
+    save_penalty(course, gradebook, submitted)
     path = autograded_file(course.folder, judgement)
     if executed is None:
         path.unlink(missing_ok=True)
@@ -439,7 +463,8 @@ def _save_comments(submitted: "SubmittedNotebook", cells: "Mapping[str, Notebook
         comment.auto_comment = "No response." if unchanged else None
 
 
-def _save_penalty(course: Course, gradebook: "Gradebook", submitted: "SubmittedNotebook") -> None:
+def save_penalty(course: Course, gradebook: "Gradebook", submitted: "SubmittedNotebook") -> None:
+    """Compute the penalty for a late submission as nbgrader does, from the points as they are."""
     from nbgrader.preprocessors import AssignLatePenalties
 
     submitted.late_submission_penalty = None
@@ -488,7 +513,7 @@ def _read_small(path: Path) -> bytes:
 
 
 @contextmanager
-def _transaction(course: Course) -> Iterator["Gradebook"]:
+def transaction(course: Course) -> Iterator["Gradebook"]:
     """A gradebook whose changes are all kept when the block ends, and none when it raises.
 
     nbgrader commits in each call: here its session works inside a transaction of the connection,

@@ -158,7 +158,7 @@ def test_a_timestamp_that_links_elsewhere_is_not_followed(course, judge, tmp_pat
     assert not (course.folder / "autograded" / "ada" / "demo" / "timestamp.txt").exists()
 
 
-@pytest.mark.parametrize("raise_at", ["_save_penalty", "_write_timestamp"])
+@pytest.mark.parametrize("raise_at", ["save_penalty", "_write_timestamp"])
 def test_an_error_leaves_the_gradebook_as_it_was(course, judge, monkeypatch, raise_at):
     save(course, [judge(score=2.0)])
     before = dump(course)
