@@ -27,7 +27,16 @@ from course_utils.files import LEDGER
 
 COURSE = [sys.executable, "-m", "course_utils.cli"]
 COMMANDS = ["check", "lab", "download", "run", "notebooks", "results", "claims", "bench"]
-COMMANDS += ["release", "init-grading", "collect", "grade", "feedback", "report", "export"]
+COMMANDS += [
+    "release",
+    "init-grading",
+    "new-assignment",
+    "collect",
+    "grade",
+    "feedback",
+    "report",
+    "export",
+]
 RECORDS = "from course_utils import record\nrecord('n', n, interval=(0, 9))"
 
 

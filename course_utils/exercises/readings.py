@@ -113,11 +113,11 @@ def _read_plain(value: Any, *, exact_type: bool, depth: int) -> Reading:
 
 
 def _read_sequence(value: Any, *, exact_type: bool, depth: int) -> Reading:
-    if len(np.shape(value[:1])) > MAX_DIMENSIONS or len(value) > MAX_NUMBERS:
+    if not isinstance(value, np.ndarray) and len(value) > MAX_NUMBERS:
         return make_reading("other", error="it is too large to be right")
     try:
         array = np.asarray(value)
-    except (ValueError, OverflowError):  # lists of different lengths
+    except (ValueError, OverflowError, RecursionError):  # lists of different lengths
         array = np.empty(0, dtype=object)
     if array.size > MAX_NUMBERS or array.ndim > MAX_DIMENSIONS:
         return make_reading("other", error=f"an array of shape {array.shape} is too large")

@@ -53,10 +53,17 @@ class Form(StrEnum):
 def add_commands(app: typer.Typer) -> None:
     """Add the instructor's commands, in the order of their work."""
     for command, *lines in (
-        (release, "course release --to student-edition", "course release 03 --to handout"),
+        (
+            release,
+            "course release --to student-edition",
+            "course release 03 --to handout",
+            "course release hw1 --course my-course",
+        ),
+        (new_assignment, "course new-assignment hw1"),
         (
             init_grading,
             "course init-grading my-course",
+            "course init-grading my-course --empty",
             "course init-grading /tmp/demo --with-example-class 12",
         ),
         (collect, "course collect submissions.zip 03_training"),
@@ -80,15 +87,25 @@ def add_commands(app: typer.Typer) -> None:
 
 def release(
     lessons: Annotated[
-        list[str] | None, typer.Argument(help="Lessons, such as [b]03[/]; all by default.")
+        list[str] | None,
+        typer.Argument(
+            help="Lessons, such as [b]03[/]; all by default. With [b]--course[/], assignments."
+        ),
     ] = None,
     to: Annotated[Path, typer.Option(help="Folder for the student edition.")] = Path("release"),
+    course: Annotated[
+        Path | None,
+        typer.Option(help="Release assignments of this course, into its folder release/."),
+    ] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Replace files that are there and differ.")
     ] = False,
 ) -> None:
-    """Make the student edition: the lessons without solutions and hidden checks."""
+    """Make the student edition: lessons or assignments without solutions and hidden checks."""
     _require_packages()
+    if course is not None:
+        _release_assignments(course, lessons or [])
+        return
     from course_utils.execution.lessons import find_lessons, select
     from course_utils.grading.release.student_edition import release as make_release
 
@@ -99,18 +116,52 @@ def release(
         _say(f"{made.folder / name}: there already")
 
 
+def _release_assignments(folder: Path, names: list[str]) -> None:
+    from course_utils.grading.release.course_folder import release_assignment
+
+    if not names:
+        raise CommandError("say which assignments to release, such as `course release hw1`")
+    course = _read_course(folder)
+    for name in names:
+        _say(f"{release_assignment(course, name)}: hand this out")
+
+
+def new_assignment(
+    name: Annotated[str, typer.Argument(help="Its name, such as [b]hw1[/].")],
+    course: CourseOption = Path(),
+) -> None:
+    """Write a commented assignment with one check of each kind, to make one's own of."""
+    _require_packages()
+    from course_utils.grading.release.new_assignment import new_assignment as write_assignment
+
+    path = write_assignment(_read_course(course), name)
+    _say(f"{path}: change it as you like, in JupyterLab")
+    _say(f"Next: course release {name} --course {course}")
+
+
 def init_grading(
     folder: Annotated[Path, typer.Argument(help="Folder of the new course.")],
     with_example_class: Annotated[
         int, typer.Option(min=0, help="Let so many invented learners hand in lesson 3.")
     ] = 0,
+    empty: Annotated[
+        bool, typer.Option("--empty", help="Without the lessons: for assignments of your own.")
+    ] = False,
 ) -> None:
     """Lay out a course for grading: an nbgrader course with the lessons as its assignments."""
     _require_packages()
     from course_utils.grading.release.course_folder import init_grading as lay_out
 
+    if empty and with_example_class:
+        raise CommandError("the example class hands in lesson 3: leave out --empty")
     with console.status("Laying out the course …"):
-        course = lay_out(folder, with_example_class=with_example_class)
+        course = lay_out(
+            folder, lessons=[] if empty else None, with_example_class=with_example_class
+        )
+    if empty:
+        _say(f"{folder}: an empty course")
+        _say(f"Next: cd {folder} && course new-assignment hw1")
+        return
     _say(f"{folder}: {len(course.assignments)} assignments: {', '.join(course.assignments)}")
     for learner in course.learners:
         points = f"{learner.expected_score:g} of {learner.max_score:g} points expected"

@@ -99,7 +99,8 @@ def init_grading(
         for lesson in lessons:
             make_student_edition(lesson)
         written = write_new(contents, advice="take another folder")
-        (folder / "submitted").mkdir(exist_ok=True)
+        for name in ("source", "submitted"):
+            (folder / name).mkdir(parents=True, exist_ok=True)
     except (ReleaseError, OSError) as error:
         raise CourseFolderError(f"{folder} cannot be laid out as a course: {error}") from error
     course = read_course(folder)
@@ -125,28 +126,56 @@ def _refuse_other_course(folder: Path) -> None:
         )
 
 
+def release_assignment(course: Course, assignment: str) -> Path:
+    """Write the student edition of a course's assignment, and enter it into the gradebook.
+
+    nbgrader does both. An older edition in ``release/`` is replaced.
+
+    Returns:
+        The folder of the student edition.
+
+    Raises:
+        CourseFolderError: there is no such assignment, or nbgrader can't generate it.
+    """
+    known = sorted({path.parent.name for path in (course.folder / "source").glob("*/*.ipynb")})
+    if assignment not in known:
+        raise CourseFolderError(
+            f"there is no assignment {assignment!r} in {course.folder / 'source'}; there are "
+            f"{', '.join(known) or 'none'}"
+        )
+    with scripts_on_path():
+        _generate(course, assignment, force=True)
+    return course.folder / "release" / assignment
+
+
 def _register(course: Course, assignment: str) -> None:
     """Let nbgrader read an assignment's graded cells into the gradebook and write its release."""
-    from nbgrader.converters import GenerateAssignment
-    from nbgrader.converters.base import NbGraderException
-    from nbgrader.coursedir import CourseDirectory
-    from traitlets.config import Config
-
     released = course.folder / "release" / assignment / f"{assignment}.ipynb"
     if released.exists() and _is_registered(course, assignment):
         return
-    config = Config({"CourseDirectory": {"db_url": course.database}})
-    directory = CourseDirectory(config=course.config.copy(), assignment_id=assignment)
-    directory.update_config(config)
-    try:
-        GenerateAssignment(coursedir=directory, config=course.config).start()
-    except NbGraderException as error:
-        raise CourseFolderError(f"nbgrader cannot generate {assignment}: {error}") from error
+    _generate(course, assignment, force=False)
     if not _is_registered(course, assignment):
         raise CourseFolderError(
             f"the gradebook does not know {assignment}, though it is released; call "
             f"`nbgrader generate_assignment {assignment} --force` in {course.folder}"
         )
+
+
+def _generate(course: Course, assignment: str, *, force: bool) -> None:
+    from nbgrader.converters import GenerateAssignment
+    from nbgrader.converters.base import NbGraderException
+    from nbgrader.coursedir import CourseDirectory
+    from traitlets.config import Config
+
+    config = Config({"CourseDirectory": {"db_url": course.database}})
+    directory = CourseDirectory(config=course.config.copy(), assignment_id=assignment)
+    directory.update_config(config)
+    try:
+        converter = GenerateAssignment(coursedir=directory, config=course.config)
+        converter.force = force
+        converter.start()
+    except (NbGraderException, RuntimeError) as error:
+        raise CourseFolderError(f"nbgrader cannot generate {assignment}: {error}") from error
 
 
 def _make_class(course: Course, num_learners: int) -> tuple["Learner", ...]:
