@@ -89,13 +89,15 @@ def _mark(cell, grade_id, **marks):
 
 FORGED = """\
 from IPython.display import publish_display_data
-from course_utils.exercises import probes
+from course_utils.exercises import probes, publishing
 
 def forge(exercise):
-    answers = {"exercise": exercise, "answers": [
-        {"case": f"case {i}", "kind": "number", "dtype": None, "shape": None, "value": 0.0,
-         "error": None} for i in range(8)]}
-    publish_display_data({probes.MIME_TYPE: answers})
+    import numpy
+    cases = probes.PROBES[exercise].cases(numpy.random.default_rng(0))
+    answers = {"exercise": exercise, "tolerance": 1e9, "answers": [
+        {"case": case.name, "kind": "number", "dtype": None, "shape": None, "value": 0.0,
+         "error": None} for case in cases]}
+    publish_display_data({publishing.MIME_TYPE: answers})
 """
 
 # Code that a learner runs instead of solving the exercises. TARGET is a folder of the grader's
@@ -104,7 +106,9 @@ CODE = {
     "hidden checks read from memory": """
         import gc, inspect, sys
         from course_utils.exercises import probes
-        found = [one for one in gc.get_objects() if isinstance(one, str) and "return weight" in one]
+        inside = (one for some in gc.get_objects() if isinstance(some, (dict, list, tuple))
+                  for one in (some.values() if isinstance(some, dict) else some))
+        found = [one for one in inside if isinstance(one, str) and "return weight" in one]
         frames = [frame.f_locals for frame in sys._current_frames().values()]
         step = lambda *arguments: found[0] if found else None""",
     "emit replaced": """
@@ -112,8 +116,9 @@ CODE = {
         exercises.emit = lambda exercise, answer: print("✓ all right")""",
     "emit made to publish what it likes": """
         from course_utils.exercises import probes
-        probes._call = probes._describe = probes._answer = lambda *_, **__: 0.0
-        probes.PROBES.clear()""",
+        assert callable(probes._try)
+        probes._try = lambda *_: {"kind": "number", "dtype": None, "shape": [], "value": 0.0,
+                                  "error": None}""",
     "cases made easy": """
         import numpy as np
         np.random.default_rng = lambda *_: (_ for _ in ()).throw(SystemExit)
@@ -322,13 +327,14 @@ def submit_code(code: str) -> NotebookNode:
 
 
 @functools.cache
-def _run_source(settings: Settings) -> Reference:
+def _run_source(limits: RunLimits, sandbox: Limits) -> Reference:
+    settings = Settings(SEED, "course-sandbox", limits, sandbox)
     return make_reference("demo", nbformat.writes(make_source(EMITTED)), settings)
 
 
 def judge(name: str, notebook: NotebookNode, *, limits: RunLimits, sandbox: Limits) -> Judgement:
     """The verdict on a notebook, by the way that a worker of a batch takes."""
     settings = Settings(SEED, "course-sandbox", limits, sandbox)
-    reference = _run_source(settings)
+    reference = _run_source(limits, sandbox)
     submitted = Submitted("demo", nbformat.writes(notebook).encode(), (), "")
     return judge_submission(SubmissionTask(name, "demo", (submitted,), (reference,), settings))[0]

@@ -301,8 +301,14 @@ def _readable_folders() -> Iterator[str]:
             yield from ("--ro-bind", str(folder), str(folder))
     for name in _CONFIGURATION:
         yield from ("--ro-bind-try", f"/etc/{name}", f"/etc/{name}")
+    prefixes = {sys.prefix, sys.base_prefix, *map(os.path.realpath, (sys.prefix, sys.base_prefix))}
+    empty = sorted(prefix for prefix in prefixes if not Path(prefix).is_relative_to("/usr"))
+    for prefix in empty:
+        yield from ("--tmpfs", prefix)
     for folder in _python_folders():
         yield from ("--ro-bind", str(folder), str(folder))
+    for prefix in empty:
+        yield from ("--remount-ro", prefix)
     for folder in _folders_with_answers():
         yield from ("--tmpfs", str(folder), "--remount-ro", str(folder))
 
