@@ -15,7 +15,7 @@ MAX_FILES = 20
 FLOORS = (
     {
         *("files", "formats", "hardware", "notebooks", "processes"),
-        *("backend", "console", "progress", "zip_names"),
+        *("backend", "console", "looks", "progress", "zip_names"),
     },
     {"datasets"},
     {"layers", "augmentation"},

@@ -6,6 +6,7 @@ made from the data, so it is right whichever way the data come out. Series diffe
 so the figures work in shades of grey.
 """
 
+from course_utils.looks import DPI, LOOKS, STYLE, WIDTH
 from course_utils.plots.data import (
     class_counts,
     group_counts,
@@ -28,7 +29,7 @@ from course_utils.plots.networks import (
     network_diagram,
     poolings,
 )
-from course_utils.plots.style import DPI, LOOKS, STYLE, WIDTH, Plot
+from course_utils.plots.style import Plot
 from course_utils.plots.training import learning_curves, learning_rate_schedule, training_race
 
 __all__ = [

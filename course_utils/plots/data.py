@@ -11,16 +11,11 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from course_utils.datasets.base import ImageDataset
+from course_utils.looks import BLUE, DPI, GREEN, VERMILLION, WIDTH, looks_of
 from course_utils.plots.style import (
-    BLUE,
-    DPI,
-    GREEN,
-    VERMILLION,
-    WIDTH,
     Plot,
     in_style,
     listing,
-    looks_of,
     make_figure,
     percent,
     percent_axis,

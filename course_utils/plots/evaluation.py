@@ -11,13 +11,9 @@ from numpy.typing import NDArray
 
 from course_utils.datasets.base import ImageDataset
 from course_utils.evaluation import Estimate, Evaluation
+from course_utils.looks import BLUE, DARK, LOOKS, MIDDLE, Look
 from course_utils.plots.data import tiles
 from course_utils.plots.style import (
-    BLUE,
-    DARK,
-    LOOKS,
-    MIDDLE,
-    Look,
     Plot,
     in_style,
     listing,

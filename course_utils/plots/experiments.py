@@ -8,19 +8,9 @@ import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
 from course_utils.evaluation import Estimate, percentage
+from course_utils.looks import LOOKS, MIDDLE, ORANGE, looks_of
 from course_utils.plots.evaluation import dots, finish_dots
-from course_utils.plots.style import (
-    LOOKS,
-    MIDDLE,
-    ORANGE,
-    Plot,
-    in_style,
-    listing,
-    looks_of,
-    make_figure,
-    percent,
-    plural,
-)
+from course_utils.plots.style import Plot, in_style, listing, make_figure, percent, plural
 
 if TYPE_CHECKING:
     pass

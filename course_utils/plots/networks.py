@@ -8,20 +8,9 @@ import numpy as np
 from matplotlib.patches import Polygon, Rectangle
 from numpy.typing import NDArray
 
+from course_utils.looks import BLUE, DARK, GREEN, LIGHT, ORANGE
 from course_utils.plots.data import make_bare, tiles
-from course_utils.plots.style import (
-    BLUE,
-    DARK,
-    GREEN,
-    LIGHT,
-    ORANGE,
-    Plot,
-    in_style,
-    listing,
-    make_figure,
-    percent,
-    plural,
-)
+from course_utils.plots.style import Plot, in_style, listing, make_figure, percent, plural
 
 if TYPE_CHECKING:
     import keras

@@ -9,12 +9,11 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from course_utils.evaluation import percentage
+from course_utils.looks import MIDDLE, looks_of
 from course_utils.plots.style import (
-    MIDDLE,
     Plot,
     in_style,
     listing,
-    looks_of,
     make_figure,
     percent,
     percent_axis,

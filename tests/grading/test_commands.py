@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 import zipfile
 
 import nbformat
@@ -10,6 +12,9 @@ from typer.testing import CliRunner
 
 from course_utils.cli import app
 from course_utils.grading import commands
+from course_utils.grading.judgement import CheckResult, Ending, Judgement
+from course_utils.grading.records.gradebook import read_course, save
+from course_utils.grading.records.judgements import write_graded
 from course_utils.grading.sandbox.provisioner import unavailable
 
 needs_sandbox = pytest.mark.skipif(unavailable() is not None, reason=str(unavailable()))
@@ -140,6 +145,36 @@ def test_a_score_that_is_older_than_the_submission_is_called_that(
     course("feedback", "demo")
     page = (course_folder / "feedback" / "ada" / "demo" / "demo.html").read_text()
     assert "another version" not in page
+
+
+SHOW_WHAT_IS_LOADED = """
+import sys
+from course_utils.cli import app
+
+for words in (["report"], ["feedback", "demo"], ["export"]):
+    app(words, standalone_mode=False)
+heavy = {"fairlearn", "scipy.stats", "statsmodels", "sklearn", "tensorflow", "keras"}
+sys.exit(", ".join(heavy & set(sys.modules)) or 0)
+"""
+
+
+def test_pages_and_tables_load_nothing_that_measures_or_trains(course_folder, submit):
+    submit("ada")
+    check = CheckResult("check-3-1", "3.1", 1.0, 2.0, (), "", "")
+    ending = Ending("finished", 0, "")
+    judgement = Judgement("ada", "demo", "demo", (check,), (), ending, 1.0, 1, "")
+    save(read_course(course_folder), [judgement])
+    write_graded(course_folder, judgements=(judgement,), fingerprint="")
+    done = subprocess.run(
+        [sys.executable, "-c", SHOW_WHAT_IS_LOADED],
+        cwd=course_folder,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    for name in ("report/index.html", "feedback/ada/demo/demo.html", "scores-csv.csv"):
+        assert (course_folder / name).exists()
 
 
 def test_what_is_missing_is_said(course, course_folder, monkeypatch):

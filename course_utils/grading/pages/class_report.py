@@ -25,7 +25,7 @@ from course_utils.grading.judgement import (
 from course_utils.grading.pages.feedback import verdict
 from course_utils.grading.pages.html import render
 from course_utils.grading.records.grades import NotebookGrade
-from course_utils.plots import LOOKS, STYLE, WIDTH
+from course_utils.looks import LOOKS, STYLE, WIDTH
 
 _MAX_WRONG_VALUES = 5  # of an exercise
 _VERDICTS = ("right", "partly right", "wrong", "not done")

@@ -240,7 +240,10 @@ def find_submission_fingerprint(folder: Path) -> str:
 
 
 # What a judgement doesn't follow from, though it is in the package: figures, pages, commands.
-_WITHOUT_EFFECT = ("bench", "plots", "labs", "cli.py", "claims.py", "environment.py", "console.py")
+_WITHOUT_EFFECT = (
+    *("bench", "plots", "looks.py", "labs"),
+    *("cli.py", "claims.py", "environment.py", "console.py"),
+)
 _WITHOUT_EFFECT_IN_GRADING = ("pages", "lms", "release", "commands.py")
 
 

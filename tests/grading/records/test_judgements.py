@@ -118,6 +118,7 @@ def test_the_fingerprint_of_the_package_follows_its_code(tmp_path, monkeypatch):
     others = (
         "notes.txt",
         "plots/style.py",
+        "looks.py",
         "grading/pages/html.py",
         "grading/lms/export.py",
         "cli.py",
