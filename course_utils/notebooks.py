@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from nbformat import NotebookNode
 
 
+NbgraderSettings = Mapping[str, Mapping[str, Any]]
+"""nbgrader's settings by class and option, of what is a solution, a hidden test and a stub."""
+
+
 class NotebookError(Exception):
     """A file is not a notebook; the message names it and says why."""
 

@@ -310,7 +310,10 @@ def feedback(
         notice = _OUTDATED if judgement.learner in standing.outdated else ""
         notice = _WITHDRAWN if judgement.learner in standing.withdrawn else notice
         grade = grades.get((judgement.learner, judgement.notebook))
-        _say(str(write_feedback(judgement, folder / "feedback", grade=grade, notice=notice)))
+        path = write_feedback(
+            judgement, folder / "feedback", grade=grade, notice=notice, settings=opened.marks
+        )
+        _say(str(path))
     _warn(standing.sentences())
 
 

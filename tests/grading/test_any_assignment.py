@@ -184,6 +184,12 @@ def test_files_two_notebooks_and_marks_of_ones_own(assignment):
     assert "helper.read().sum()" not in executed
     assert "pass  # yours" in executed
     assert {one.score for one in result.graded if one.notebook == "two"} == {0}
+    told = CliRunner().invoke(app, ["feedback", "hw", "--course", str(assignment)])
+    assert told.exit_code == 0, told.output
+    for learner in answers:
+        page = (assignment / "feedback" / learner / "hw" / "one.html").read_text()
+        assert "Publisher" not in page
+        assert "from here" not in page
 
     assert not grade(assignment, "hw").graded
     data = assignment / "source" / "hw" / "data" / "numbers.csv"

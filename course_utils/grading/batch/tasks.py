@@ -16,7 +16,6 @@ import nbformat
 from course_utils.grading.batch.workers import LOG_VARIABLE
 from course_utils.grading.intake.repair import (
     FoundNotebook,
-    NbgraderSettings,
     SubmissionError,
     find_notebook,
     read_submission,
@@ -27,6 +26,7 @@ from course_utils.grading.judge.running import Execution, JudgeError, execute
 from course_utils.grading.judge.scoring import Check, read_expected, score
 from course_utils.grading.judgement import CheckResult, Ending, EndingKind, Judgement, Repair
 from course_utils.grading.sandbox.guard import Limits
+from course_utils.notebooks import NbgraderSettings
 
 if TYPE_CHECKING:
     from distributed import Worker

@@ -15,15 +15,20 @@ from dataclasses import dataclass, field, replace
 from difflib import SequenceMatcher
 from itertools import count
 from pathlib import Path
-from typing import Any
 
 import nbformat
 from nbformat import NotebookNode
 
 from course_utils.grading.judgement import Repair
-from course_utils.notebooks import get, get_text, grade_id, is_solution, marks, tags
-
-NbgraderSettings = Mapping[str, Mapping[str, Any]]
+from course_utils.notebooks import (
+    NbgraderSettings,
+    get,
+    get_text,
+    grade_id,
+    is_solution,
+    marks,
+    tags,
+)
 
 MAX_BYTES = 20 * 2**20
 MAX_CELLS = 2_000

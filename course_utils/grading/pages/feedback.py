@@ -20,13 +20,11 @@ from PIL import Image
 from course_utils.exercises.publishing import MIME_TYPE
 from course_utils.files import write_text
 from course_utils.grading.judgement import CheckResult, EndingKind, Judgement, RepairKind
+from course_utils.grading.pages.hidden import Marks, find_marks, split_hidden
 from course_utils.grading.pages.html import plain_text, render
 from course_utils.grading.records.grades import NotebookGrade
-from course_utils.notebooks import grade_id
+from course_utils.notebooks import NbgraderSettings, grade_id
 
-_HIDDEN = "(HIDDEN TESTS|MARK SCHEME|SOLUTION)"  # what nbgrader keeps from learners
-_BEGIN_HIDDEN = re.compile(f"BEGIN {_HIDDEN}", re.IGNORECASE)
-_END_HIDDEN = re.compile(f"END {_HIDDEN}", re.IGNORECASE)
 _HEADING = re.compile(r"(#{1,6}) +(\S.*)")
 _NUM_TELLING = 8  # characters of a hidden line below which it may as well be the learner's own
 
@@ -96,7 +94,12 @@ class _Cell:
 
 
 def feedback(
-    judgement: Judgement, folder: Path, *, grade: NotebookGrade | None = None, notice: str = ""
+    judgement: Judgement,
+    folder: Path,
+    *,
+    grade: NotebookGrade | None = None,
+    notice: str = "",
+    settings: NbgraderSettings | None = None,
 ) -> Path:
     """Write a learner's page, which needs no other file and loads nothing.
 
@@ -107,6 +110,7 @@ def feedback(
         folder: the course's ``feedback`` folder.
         grade: what the gradebook says, which is what counts; None where it says nothing.
         notice: a sentence to put on top.
+        settings: the course's, of nbgrader's marks around what learners must not see.
 
     Returns:
         The page, ``{folder}/{learner}/{assignment}/{notebook}.html``.
@@ -122,15 +126,19 @@ def feedback(
                 f"{judgement.learner!r}; rename the submission's folder"
             )
     path = folder.joinpath(*names[:2], f"{judgement.notebook}.html")
-    write_text(path, feedback_page(judgement, grade=grade, notice=notice))
+    write_text(path, feedback_page(judgement, grade=grade, notice=notice, settings=settings))
     return path
 
 
 def feedback_page(
-    judgement: Judgement, *, grade: NotebookGrade | None = None, notice: str = ""
+    judgement: Judgement,
+    *,
+    grade: NotebookGrade | None = None,
+    notice: str = "",
+    settings: NbgraderSettings | None = None,
 ) -> str:
     """Make the page that :func:`feedback` writes, as HTML."""
-    cells, left_out = _read_cells(judgement)
+    cells, left_out = _read_cells(judgement, find_marks(settings or {}))
     return render(
         "feedback.html.j2",
         judgement=judgement,
@@ -156,33 +164,16 @@ def verdict(check: CheckResult) -> Literal["right", "partly right", "wrong", "no
     return "wrong" if check.answers or is_judged else "not done"
 
 
-def split_hidden(source: str) -> tuple[str, list[str]]:
-    """Take out of a cell's source what learners must not see.
-
-    Where marks are missing or nested, more is taken rather than less.
-
-    Returns:
-        The rest of the source, and the hidden lines with their marks.
-    """
-    lines = source.split("\n")
-    begins = [place for place, line in enumerate(lines) if _BEGIN_HIDDEN.search(line)]
-    ends = [place for place, line in enumerate(lines) if _END_HIDDEN.search(line)]
-    if not begins and not ends:
-        return source, []
-    first = begins[0] if begins and not (ends and ends[0] < begins[0]) else 0
-    last = ends[-1] if ends and not (begins and ends[-1] < begins[-1]) else len(lines)
-    return "\n".join(lines[:first] + lines[last + 1 :]), lines[first : last + 1]
-
-
-def _read_cells(judgement: Judgement) -> tuple[list[_Cell], int]:
+def _read_cells(judgement: Judgement, marks: Marks) -> tuple[list[_Cell], int]:
     """The cells that fit on a page, and how many more there are."""
     found = _parse_cells(judgement.executed)
-    hidden = _telling(chain.from_iterable(split_hidden(_text(cell, "source"))[1] for cell in found))
+    parts = [split_hidden(_text(cell, "source"), marks) for cell in found]
+    hidden = _telling(chain.from_iterable(own_hidden for _, own_hidden in parts))
     places = {check.grade_id: place for place, check in enumerate(judgement.checks, start=1)}
     cells: list[_Cell] = []
     size = 0
-    for number, cell in enumerate(found, start=1):
-        cells.append(_read_cell(cell, number, places.get(grade_id(cell), 0), hidden))
+    for number, (cell, part) in enumerate(zip(found, parts, strict=True), start=1):
+        cells.append(_read_cell(cell, part, number, places.get(grade_id(cell), 0), hidden))
         size += _size(cells[-1])
         if size > _MAX_PAGE:
             return cells[:-1], len(found) - number + 1
@@ -197,8 +188,14 @@ def _parse_cells(notebook: str) -> list[Mapping[str, Any]]:
     return [cell for cell in cells if isinstance(cell, dict)] if isinstance(cells, list) else []
 
 
-def _read_cell(cell: Mapping[str, Any], number: int, check: int, hidden: Sequence[str]) -> _Cell:
-    source, own_hidden = split_hidden(_text(cell, "source"))
+def _read_cell(
+    cell: Mapping[str, Any],
+    part: tuple[str, list[str]],
+    number: int,
+    check: int,
+    hidden: Sequence[str],
+) -> _Cell:
+    source, own_hidden = part
     is_code = cell.get("cell_type") == "code"
     heading = None if is_code else _HEADING.match(source)
     text = source[heading.end() :] if heading else source

@@ -20,7 +20,6 @@ from course_utils.grading.pages.feedback import (
     FeedbackError,
     feedback,
     feedback_page,
-    split_hidden,
     verdict,
 )
 from course_utils.grading.pages.html import plain_text
@@ -250,25 +249,6 @@ def test_no_name_leads_out_of_the_folder(tmp_path, field, name):
 # ------------------------------------------------------------------------------- the hidden parts
 
 
-@pytest.mark.parametrize(
-    ("source", "shown"),
-    [
-        ("a\nb", "a\nb"),
-        ("a\n### BEGIN HIDDEN TESTS\nx\n### END HIDDEN TESTS\nb", "a\nb"),
-        ("a\n### BEGIN HIDDEN TESTS\nx", "a"),
-        ("x\n### END HIDDEN TESTS\nb", "b"),
-        ("a\n# BEGIN HIDDEN TESTS\nx\n# BEGIN HIDDEN TESTS\nx\n# END HIDDEN TESTS\nb", "a\nb"),
-        ("a\n# BEGIN HIDDEN TESTS\n# END HIDDEN TESTS\nb\n# BEGIN HIDDEN TESTS\nx", "a"),
-        ("a\n# begin hidden tests\nx\n# END HIDDEN TESTS\nx\n# END HIDDEN TESTS\nb", "a\nb"),
-        ("x\n# END HIDDEN TESTS\nx\n# BEGIN HIDDEN TESTS\nx\n# END HIDDEN TESTS\nb", "b"),
-        ("=== BEGIN MARK SCHEME ===\nx\n=== END MARK SCHEME ===", ""),
-        ("def f():\n    ### BEGIN SOLUTION\n    x\n    ### END SOLUTION", "def f():"),
-    ],
-)
-def test_hidden_parts_are_taken_out_however_they_are_marked(source, shown):
-    assert split_hidden(source)[0] == shown
-
-
 LINES = st.lists(st.text(st.characters(exclude_characters="\n"), max_size=20), max_size=4)
 
 
@@ -291,16 +271,6 @@ def test_no_hidden_line_reaches_the_page(before, hidden, after, mark, ended):
     assert "kept" in text
     assert "show" in text
     assert_harmless(text)
-
-
-@property_settings
-@given(LINES, LINES)
-def test_what_stands_around_a_hidden_part_stays(before, after):
-    shown = [f"kept-{line}" for line in before], [f"kept-{line}" for line in after]
-    hidden = ["### BEGIN HIDDEN TESTS", "gone", "### END HIDDEN TESTS"]
-    rest, taken = split_hidden("\n".join([*shown[0], *hidden, *shown[1]]))
-    assert rest == "\n".join([*shown[0], *shown[1]])
-    assert taken == hidden
 
 
 def test_a_traceback_does_not_quote_a_check_cell():
