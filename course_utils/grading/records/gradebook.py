@@ -15,13 +15,15 @@ from typing import TYPE_CHECKING
 from course_utils.files import write_text
 from course_utils.grading.judgement import Judgement
 from course_utils.grading.records.judgements import autograded_file
-from course_utils.notebooks import grade_id, marks
+from course_utils.notebooks import grade_id, is_solution, marks
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
     from nbgrader.api import Gradebook, SubmittedNotebook
     from sqlalchemy import URL
     from traitlets.config import Config
+
+FORGEABLE = "were given in the learner's own process, where they can be forged"
 
 _LOCK_SECONDS = "60"  # that SQLite waits for another program's transaction
 _MAX_TIMESTAMP = 200  # bytes
@@ -336,8 +338,8 @@ def save(course: Course, judgements: Sequence[Judgement]) -> None:
 
     It is there as a whole or not at all. Scores and comments given by hand stay as they are; what
     is left to be graded by hand, and the penalty for a late submission, are as with
-    ``nbgrader autograde``. The notebooks are written before the gradebook: after a crash between
-    the two, save it again.
+    ``nbgrader autograde``. The automatic comment says which points can be forged. The notebooks
+    are written before the gradebook: after a crash between the two, save it again.
 
     Args:
         course: the nbgrader course.
@@ -367,7 +369,7 @@ def _save_notebook(
     executed = _prepare(submitted, judgement)
     cells = {grade_id(cell): cell for cell in _graded_cells(executed)}
     _save_scores(submitted, judgement, cells)
-    _save_comments(submitted, cells)
+    _save_comments(submitted, cells, forgeable=_find_forgeable(judgement, cells))
     save_penalty(course, gradebook, submitted)
     path = autograded_file(course.folder, judgement)
     if executed is None:
@@ -450,7 +452,30 @@ def _save_scores(
         grade.needs_manual_grade = grade.manual_score is not None or grade.auto_score is None
 
 
-def _save_comments(submitted: "SubmittedNotebook", cells: "Mapping[str, NotebookNode]") -> None:
+def _find_forgeable(
+    judgement: Judgement, cells: "Mapping[str, NotebookNode]"
+) -> dict[str, list[str]]:
+    """The checks that gave points in the learner's own process, by the answer above each.
+
+    The formgrader has a place for comments beside answers, and none beside checks.
+    """
+    named = {check.grade_id for check in judgement.checks if check.can_be_forged and check.score}
+    found: dict[str, list[str]] = {}
+    answer = ""
+    for name, cell in cells.items():
+        if is_solution(cell):
+            answer = name
+        elif name in named:
+            found.setdefault(answer, []).append(name)
+    return found
+
+
+def _save_comments(
+    submitted: "SubmittedNotebook",
+    cells: "Mapping[str, NotebookNode]",
+    *,
+    forgeable: Mapping[str, Sequence[str]],
+) -> None:
     from nbgrader import utils
 
     for comment in submitted.comments:
@@ -460,7 +485,12 @@ def _save_comments(submitted: "SubmittedNotebook", cells: "Mapping[str, Notebook
             and not utils.is_task(cell)
             and cell.metadata.nbgrader["checksum"] == utils.compute_checksum(cell)
         )
-        comment.auto_comment = "No response." if unchanged else None
+        checks = forgeable.get(comment.name)
+        sentences = (
+            "No response." if unchanged else "",
+            f"The points of {', '.join(checks)} {FORGEABLE}." if checks else "",
+        )
+        comment.auto_comment = " ".join(filter(None, sentences)) or None
 
 
 def save_penalty(course: Course, gradebook: "Gradebook", submitted: "SubmittedNotebook") -> None:

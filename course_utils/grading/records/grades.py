@@ -3,14 +3,23 @@
 This is what counts: pages and exports show it.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from course_utils.grading.records.gradebook import Course, read_learners, save_penalty, transaction
+from course_utils.grading.records.gradebook import (
+    FORGEABLE,
+    Course,
+    read_learners,
+    save_penalty,
+    transaction,
+)
 
 if TYPE_CHECKING:
     from nbgrader.api import SubmittedNotebook
+
+_FORGEABLE = re.compile(rf"The points of .* {re.escape(FORGEABLE)}\.")
 
 
 @dataclass(frozen=True)
@@ -38,7 +47,7 @@ class NotebookGrade:
 
     Attributes:
         cells: each that earns points.
-        comments: what graders and the computer wrote, by the ``grade_id`` of the cell.
+        comments: what graders and the computer wrote for the learner, by the cell's ``grade_id``.
         penalty: points taken off for lateness.
     """
 
@@ -121,5 +130,11 @@ def _read_notebook(notebook: "SubmittedNotebook") -> NotebookGrade:
         )
         for grade in notebook.grades
     )
-    comments = {one.name: one.comment for one in notebook.comments if one.comment}
+    comments = {one.name: _for_learners(one.comment) for one in notebook.comments}
+    comments = {name: text for name, text in comments.items() if text}
     return NotebookGrade(cells, comments, float(notebook.late_submission_penalty or 0.0))
+
+
+def _for_learners(comment: str | None) -> str:
+    """A comment without the sentence on points that can be forged, which is for graders."""
+    return _FORGEABLE.sub("", comment or "").strip()

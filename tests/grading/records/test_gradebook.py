@@ -21,9 +21,14 @@ from course_utils.grading.records.gradebook import (
     read_scores,
     save,
 )
+from course_utils.grading.records.grades import read_grades
 from course_utils.grading.records.judgements import autograded_file
 
 STUB = "YOUR ANSWER HERE"  # what nbgrader puts in the place of an essay
+EXERCISE_STUB = """\
+def step(weight, gradient, learning_rate):
+    # YOUR CODE HERE
+    raise NotImplementedError()"""
 CHECK, ESSAY = ("demo", "check-3-1"), ("demo", "essay")
 
 
@@ -329,3 +334,39 @@ def test_scores_are_read_without_importing_nbgrader(course, judge):
     scores, slow = done.stdout.splitlines()
     assert scores == str({"ada": {CHECK: 1.5, ESSAY: None}})
     assert slow == "[]"
+
+
+@pytest.mark.parametrize(
+    ("kind", "score", "answer", "expected"),
+    [
+        ("assert", 1.5, {}, "The points of check-3-1 were given in the learner's own process"),
+        ("assert", 0.0, {}, None),
+        ("published", 1.5, {}, None),
+    ],
+)
+def test_the_comment_beside_the_answer_says_which_points_can_be_forged(
+    course, judge, kind, score, answer, expected
+):
+    judgement = judge(score=score)
+    save(course, [replace(judgement, checks=(replace(judgement.checks[0], kind=kind),))])
+    with Gradebook(course.database, course.name) as gradebook:
+        comment = gradebook.find_comment("exercise-3-1", "demo", "demo", "ada").comment
+        essay = gradebook.find_comment("essay", "demo", "demo", "ada").comment
+    assert essay is None
+    assert comment == expected or comment.startswith(expected)
+    (grade,) = read_grades(course, "demo").values()
+    assert grade.comments == {}
+
+
+def test_points_for_an_answer_that_is_not_there_are_called_forgeable_too(course, judge):
+    judgement = judge(answer=EXERCISE_STUB)
+    save(course, [replace(judgement, checks=(replace(judgement.checks[0], kind="assert"),))])
+    with Gradebook(course.database, course.name) as gradebook:
+        comment = gradebook.find_comment("exercise-3-1", "demo", "demo", "ada").comment
+    assert comment.startswith("No response. The points of check-3-1 were given")
+    (grade,) = read_grades(course, "demo").values()
+    assert grade.comments == {"exercise-3-1": "No response."}
+    save(course, [judgement])
+    with Gradebook(course.database, course.name) as gradebook:
+        comment = gradebook.find_comment("exercise-3-1", "demo", "demo", "ada").comment
+    assert comment == "No response."
