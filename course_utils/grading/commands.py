@@ -359,8 +359,8 @@ def export(  # noqa: PLR0917, a command's options
 ) -> None:
     """Write the scores to a file for Canvas, Moodle or a spreadsheet."""
     _require_packages()
-    from course_utils.grading.lms.export import collect_scores
     from course_utils.grading.lms.export import export as write_export
+    from course_utils.grading.lms.scores import collect_scores
     from course_utils.grading.records.grades import refresh_penalties
     from course_utils.grading.records.judgements import find_standing
 

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 import nbformat
 
 from course_utils.grading.batch.workers import LOG_VARIABLE
-from course_utils.grading.intake.repair import (
+from course_utils.grading.intake.repair import repair
+from course_utils.grading.intake.submission import (
     FoundNotebook,
     SubmissionError,
     find_notebook,
     read_submission,
-    repair,
 )
 from course_utils.grading.judge.plugin import RunLimits
 from course_utils.grading.judge.running import Execution, JudgeError, execute

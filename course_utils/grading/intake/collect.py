@@ -23,7 +23,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal
 
-from course_utils.grading.intake.repair import MAX_BYTES, is_notebook_name
+from course_utils.grading.intake.submission import MAX_BYTES, is_notebook_name
 from course_utils.zip_names import name_of
 
 Form = Literal["canvas", "moodle", "plain"]
@@ -454,7 +454,7 @@ def _read_files(archive: zipfile.ZipFile, submission: _Submission) -> dict[str, 
 
 
 def _make_file_name(file: str) -> str:
-    """Make a file's name; :mod:`course_utils.grading.intake.repair` says what follows from it.
+    """Make a file's name; :mod:`course_utils.grading.intake.submission` says what follows from it.
 
     Raises:
         _RefusedError: it has control characters.

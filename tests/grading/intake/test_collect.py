@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from course_utils.grading.intake import collect as collecting
 from course_utils.grading.intake.collect import CollectError, collect, make_learner_id
-from course_utils.grading.intake.repair import MAX_BYTES
+from course_utils.grading.intake.submission import MAX_BYTES
 
 ASSIGNMENT = "03_training"
 NAME = "03_training.ipynb"
