@@ -1,8 +1,18 @@
 """A page as a browser would see it, and what must not be on one."""
 
 import base64
+import io
 import xml.etree.ElementTree as ET
 from html.parser import HTMLParser
+
+from PIL import Image
+
+
+def draw_picture(picture_format="PNG", size=(2, 1)):
+    """A picture in base64."""
+    file = io.BytesIO()
+    Image.new("L", size).save(file, picture_format)
+    return base64.b64encode(file.getvalue()).decode()
 
 
 class Page(HTMLParser):

@@ -5,13 +5,14 @@ import json
 import re
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import nbformat
 from nbformat import NotebookNode
 
 from course_utils.grading.intake.submission import SubmissionError, check_size, enumerate_texts
 from course_utils.grading.judgement import Repair
+from course_utils.grading.pictures import Attachments, keep_pictures
 from course_utils.notebooks import get, get_text, grade_id, marks, tags
 
 MAX_CELLS = 2_000
@@ -40,6 +41,7 @@ class Cell:
     grade_id: str
     flags: Mapping[str, bool | float]
     tags: frozenset[str]
+    pictures: Attachments = field(default_factory=dict)  # pasted into the text, by name
 
     @property
     def names(self) -> frozenset[str]:
@@ -165,6 +167,7 @@ def _read_cell(place: int, raw: object) -> Cell:
                 grade_id(raw),
                 read_flags(marks(raw)),
                 tags(raw),
+                keep_pictures(get(raw, "attachments")) if kind == "markdown" else {},
             )
     raise SubmissionError(_not_a_cell(place))
 

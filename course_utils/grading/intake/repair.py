@@ -1,8 +1,9 @@
 """Repair: the notebook that is graded, the lesson with a learner's answers put into it.
 
-Nothing of a submission is trusted but the text of its cells. Order, metadata, tags, locked cells
-and parameters come from the lesson; the learner's cells are recognised by their ``grade_id``, then
-by their cell id, their text, or the function that they define, never by their position.
+Nothing of a submission is trusted but the text of its cells and the pictures pasted into it. Order,
+metadata, tags, locked cells and parameters come from the lesson; the learner's cells are recognised
+by their ``grade_id``, then by their cell id, their text, or the function that they define, never by
+their position.
 """
 
 import copy
@@ -106,7 +107,9 @@ def _join(matching: Matching) -> list[NotebookNode]:
 
     def make(cell: Cell) -> NotebookNode:
         new = {"code": nbformat.v4.new_code_cell, "markdown": nbformat.v4.new_markdown_cell}
-        return new[cell.cell_type](cell.source, id=next(new_ids))
+        added = new[cell.cell_type](cell.source, id=next(new_ids))
+        _add_pictures(added, cell)
+        return added
 
     joined = [make(cell) for cell in extra.get(-1, [])]
     for place, cell in enumerate(matching.lesson):
@@ -115,5 +118,13 @@ def _join(matching: Matching) -> list[NotebookNode]:
             is_same_kind = submitted.cell_type == cell.cell_type == "code"
             if is_solution(cell) or (is_same_kind and not is_fixed(cell)):
                 cell.source = submitted.source
+                _add_pictures(cell, submitted)
         joined += [cell, *(make(added) for added in extra.get(place, []))]
     return joined
+
+
+def _add_pictures(cell: NotebookNode, submitted: Cell) -> None:
+    """Put what was pasted into an answer beside what the lesson's own text shows."""
+    if cell.cell_type == "markdown" and submitted.pictures:
+        pictures = cell.get("attachments", {}) | submitted.pictures
+        cell.attachments = nbformat.from_dict(pictures)

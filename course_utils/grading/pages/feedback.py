@@ -4,24 +4,20 @@ The notebook on the page comes from outside. It is shown as text and as PNG and 
 nothing else of it reaches the page, so there is nothing that could run or load.
 """
 
-import base64
-import io
 import json
 import re
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path, PurePath
 from typing import Any, Literal
 
-from PIL import Image
-
 from course_utils.exercises.publishing import MIME_TYPE
 from course_utils.files import write_text
 from course_utils.grading.judgement import CheckResult, EndingKind, Judgement, RepairKind
 from course_utils.grading.pages.hidden import Marks, find_marks, split_hidden
 from course_utils.grading.pages.html import plain_text, render
+from course_utils.grading.pictures import check_picture
 from course_utils.grading.records.grades import NotebookGrade
 from course_utils.notebooks import NbgraderSettings, grade_id
 
@@ -33,17 +29,9 @@ _MAX_TEXT = 10_000  # characters of an output
 _MAX_SCANNED = 1_000_000  # characters of an output that are looked at
 _MAX_OUTPUTS = 50  # of a cell
 _MAX_PICTURE = 2_000_000  # bytes
-_MAX_PIXELS = 40_000_000
 _MAX_PAGE = 20_000_000  # characters of all cells
 
-_PICTURE_FORMATS = {"image/png": "PNG", "image/jpeg": "JPEG"}
-_NO_PICTURE = (
-    ValueError,  # no base64
-    OSError,
-    SyntaxError,  # what PIL says of a broken PNG
-    Image.DecompressionBombError,
-    Image.DecompressionBombWarning,
-)
+_PICTURES = ("image/png", "image/jpeg")
 
 _UNDONE = ("not done", "never reached", "not finished")
 
@@ -247,7 +235,7 @@ def _error_text(output: Mapping[str, Any], *, quotes_code: bool) -> str:
 
 def _read_data(data: Mapping[str, Any], metadata: object, hidden: Sequence[str]) -> _Output:
     text = _clean(_text(data, "text/plain"), hidden)
-    for mime_type in _PICTURE_FORMATS:
+    for mime_type in _PICTURES:
         if source := _picture(data.get(mime_type), mime_type):
             described = metadata.get(mime_type) if isinstance(metadata, dict) else None
             alt = _text(described, "alt") if isinstance(described, dict) else ""
@@ -258,20 +246,10 @@ def _read_data(data: Mapping[str, Any], metadata: object, hidden: Sequence[str])
     return _Output("note", _shorten(f"An output of the type {kinds or 'none'} is not shown.", 300))
 
 
-def _picture(data: object, mime_type: str) -> str:
+def _picture(data: object, kind: str) -> str:
     """A ``data:`` address for a picture, or an empty text if it is none that a page can bear."""
-    if not isinstance(data, str) or len(data) > 2 * _MAX_PICTURE:
-        return ""
-    try:
-        content = base64.b64decode("".join(data.split()), validate=True)
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(content), formats=[_PICTURE_FORMATS[mime_type]]) as picture:
-                num_pixels = picture.width * picture.height
-    except _NO_PICTURE:
-        return ""
-    fits = num_pixels <= _MAX_PIXELS and len(content) <= _MAX_PICTURE
-    return f"data:{mime_type};base64,{base64.b64encode(content).decode()}" if fits else ""
+    checked = check_picture(data, kind, max_bytes=_MAX_PICTURE)
+    return f"data:{kind};base64,{checked}" if checked else ""
 
 
 def _clean(text: str, hidden: Sequence[str]) -> str:

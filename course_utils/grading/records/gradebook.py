@@ -3,7 +3,6 @@
 nbgrader itself takes seconds to import and is imported only where something is written.
 """
 
-import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -27,8 +26,6 @@ FORGEABLE = "were given in the learner's own process, where they can be forged"
 
 _LOCK_SECONDS = "60"  # that SQLite waits for another program's transaction
 _MAX_TIMESTAMP = 200  # bytes
-_TAG = re.compile(r"<(?=[A-Za-z/!?])")  # where Markdown would see HTML
-_BASE64 = re.compile(r"[A-Za-z0-9+/=\s]*")
 
 _SCORES = """
     SELECT submitted_assignment.student_id, notebook.name, base_cell.name, grade.auto_score
@@ -366,6 +363,8 @@ def _save_notebook(
 ) -> None:
     import nbformat
 
+    from course_utils.grading.records.harmless import make_harmless
+
     executed = _prepare(submitted, judgement)
     cells = {grade_id(cell): cell for cell in _graded_cells(executed)}
     _save_scores(submitted, judgement, cells)
@@ -376,7 +375,7 @@ def _save_notebook(
         path.unlink(missing_ok=True)
         path.parent.mkdir(parents=True, exist_ok=True)
     else:
-        _make_harmless(executed)
+        make_harmless(executed)
         write_text(path, nbformat.writes(executed) + "\n")
 
 
@@ -400,29 +399,6 @@ def _prepare(submitted: "SubmittedNotebook", judgement: Judgement) -> "NotebookN
             del cell.metadata["nbgrader"]
     CheckCellMetadata().preprocess(notebook, {})
     return notebook
-
-
-def _make_harmless(notebook: "NotebookNode") -> None:
-    """Take out what would run in the browser of whoever opens the notebook in the formgrader.
-
-    That shows HTML as it is, in outputs and in essays, and its page may change every score.
-    """
-    for cell in notebook.cells:
-        if cell.cell_type == "code":
-            for output in cell.outputs:
-                if "data" in output:
-                    output.data = {
-                        kind: text for kind, text in output.data.items() if _is_plain(kind, text)
-                    }
-        else:
-            cell.source = _TAG.sub("&lt;", cell.source)
-
-
-def _is_plain(kind: str, text: object) -> bool:
-    if kind == "text/plain":
-        return True
-    is_picture = kind in ("image/png", "image/jpeg")
-    return is_picture and isinstance(text, str) and bool(_BASE64.fullmatch(text))
 
 
 def _graded_cells(notebook: "NotebookNode | None") -> "list[NotebookNode]":

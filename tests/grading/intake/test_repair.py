@@ -12,11 +12,13 @@ from nbgrader.preprocessors import ClearHiddenTests, ClearSolutions, ComputeChec
 from course_utils.exercises.working_copy import make_exercise
 from course_utils.grading.intake.repair import repair
 from course_utils.grading.intake.submission import MAX_BYTES, SubmissionError
+from tests.grading.browsing import draw_picture
 from tests.grading.mutations import DAMAGE, DEPTHS, HARMFUL, HARMLESS, lose_ids, mutate, nest, write
 
 LESSON = Path(__file__).parents[3] / "notebooks" / "03_training.ipynb"
 NAME = "03_training.ipynb"
 MAX_MESSAGE = 300
+PICTURE = {"image/png": draw_picture()}
 
 
 def nbgrader_of(cell):
@@ -503,6 +505,32 @@ def test_additional_cells_stay_behind_those_they_followed():
     assert ("extra", "cells 1, 9") in reported(repaired)
     assert ("extra", "cell 10") in reported(repaired)
     assert ("extra", "cell 11") in reported(repaired)
+
+
+def test_pictures_pasted_into_answers_and_cells_of_text_are_kept():
+    source = copy.deepcopy(SOURCE)
+    essay = nbformat.v4.new_markdown_cell("Why?", id="why", attachments={"ours.png": PICTURE})
+    essay.metadata["nbgrader"] = {"grade_id": "why", "grade": True, "solution": True, "points": 1}
+    source.cells.append(essay)
+    submission = make_submission()
+    pasted = {"a.png": PICTURE, "b.svg": {"image/svg+xml": "PHN2Zz4="}, "c": 5, "\ud800": PICTURE}
+    answer = {**essay, "source": "![](attachment:a.png)", "attachments": pasted}
+    own = {"cell_type": "markdown", "source": answer["source"], "attachments": pasted}
+    submission["cells"] += [answer, own]
+    repaired = repair(source, json.dumps(submission).encode()).notebook
+    nbformat.validate(repaired)
+    assert repaired.cells[-2].source == "![](attachment:a.png)"
+    assert repaired.cells[-2].attachments == {"ours.png": PICTURE, "a.png": PICTURE}
+    assert repaired.cells[-1].attachments == {"a.png": PICTURE}
+
+
+def test_code_has_no_pictures():
+    submission = make_submission()
+    for cell in submission["cells"]:
+        cell["attachments"] = {"a.png": PICTURE}
+    repaired = repair_notebook(submission)
+    check_invariants(repaired)
+    assert not any("attachments" in cell for cell in repaired.notebook.cells)
 
 
 def test_the_places_of_many_cells_are_not_all_named():

@@ -23,12 +23,14 @@ from course_utils.grading.records.gradebook import (
 )
 from course_utils.grading.records.grades import read_grades
 from course_utils.grading.records.judgements import autograded_file
+from tests.grading.browsing import draw_picture
 
 STUB = "YOUR ANSWER HERE"  # what nbgrader puts in the place of an essay
 EXERCISE_STUB = """\
 def step(weight, gradient, learning_rate):
     # YOUR CODE HERE
     raise NotImplementedError()"""
+JPEG = draw_picture("JPEG")
 CHECK, ESSAY = ("demo", "check-3-1"), ("demo", "essay")
 
 
@@ -222,7 +224,7 @@ def test_nothing_of_a_submission_runs_where_nbgrader_shows_it(course, judge, run
     attack = "<img src=x onerror=alert(1)>"
     judgement = judge(essay=f"1 < 2 and {attack}<script>alert(2)</script>\n\n<!-- x -->")
     notebook = nbformat.reads(judgement.executed, as_version=4)
-    pictures = {"image/png": 'x"><script>alert(3)</script>', "image/jpeg": "abcd"}
+    pictures = {"image/png": 'x"><script>alert(3)</script>', "image/jpeg": JPEG}
     texts = {"text/html": attack, "image/svg+xml": f"<svg>{attack}</svg>", "text/plain": attack}
     scripts = {"application/javascript": "alert(4)", "text/markdown": attack, "text/latex": attack}
     notebook.cells[1].outputs = [
@@ -231,7 +233,7 @@ def test_nothing_of_a_submission_runs_where_nbgrader_shows_it(course, judge, run
     judgement = replace(judgement, executed=nbformat.writes(notebook))
     save(course, [judgement])
     saved = nbformat.read(autograded_file(course.folder, judgement), as_version=4)
-    assert saved.cells[1].outputs[0].data == {"image/jpeg": "abcd", "text/plain": attack}
+    assert saved.cells[1].outputs[0].data == {"image/jpeg": JPEG, "text/plain": attack}
     run_nbgrader(course.folder, "generate_feedback", "demo")
     page = (course.folder / "feedback" / "ada" / "demo" / "demo.html").read_text()
     assert "1 &lt; 2 and" in page
