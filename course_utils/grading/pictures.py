@@ -19,6 +19,8 @@ FORMATS: Mapping[str, str] = {
     "image/webp": "WEBP",
 }
 
+OUTPUT_FORMATS = ("image/png", "image/jpeg")  # those that nbconvert and our pages show of outputs
+
 _MAX_PIXELS = 40_000_000
 _NO_PICTURE = (
     ValueError,  # no base64

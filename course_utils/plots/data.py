@@ -1,7 +1,7 @@
 """Figures of data: pictures, classes, groups and pixels."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,9 +21,6 @@ from course_utils.plots.style import (
     percent_axis,
     plural,
 )
-
-if TYPE_CHECKING:
-    pass
 
 
 @in_style()

@@ -1,7 +1,7 @@
 """Figures of an evaluation: confusions, accuracies with intervals, calibration, mistakes."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,9 +22,6 @@ from course_utils.plots.style import (
     percent_axis,
     plural,
 )
-
-if TYPE_CHECKING:
-    pass
 
 
 @in_style()

@@ -1,7 +1,6 @@
 """Figures of experiments: intervals of conditions side by side."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -11,9 +10,6 @@ from course_utils.evaluation import Estimate, percentage
 from course_utils.looks import LOOKS, MIDDLE, ORANGE, looks_of
 from course_utils.plots.evaluation import dots, finish_dots
 from course_utils.plots.style import Plot, in_style, listing, make_figure, percent, plural
-
-if TYPE_CHECKING:
-    pass
 
 
 @in_style()

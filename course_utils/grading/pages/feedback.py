@@ -17,7 +17,7 @@ from course_utils.files import write_text
 from course_utils.grading.judgement import CheckResult, EndingKind, Judgement, RepairKind
 from course_utils.grading.pages.hidden import Marks, find_marks, split_hidden
 from course_utils.grading.pages.html import plain_text, render
-from course_utils.grading.pictures import check_picture
+from course_utils.grading.pictures import OUTPUT_FORMATS, check_picture
 from course_utils.grading.records.grades import NotebookGrade
 from course_utils.notebooks import NbgraderSettings, grade_id
 
@@ -30,8 +30,6 @@ _MAX_SCANNED = 1_000_000  # characters of an output that are looked at
 _MAX_OUTPUTS = 50  # of a cell
 _MAX_PICTURE = 2_000_000  # bytes
 _MAX_PAGE = 20_000_000  # characters of all cells
-
-_PICTURES = ("image/png", "image/jpeg")
 
 _UNDONE = ("not done", "never reached", "not finished")
 
@@ -235,7 +233,7 @@ def _error_text(output: Mapping[str, Any], *, quotes_code: bool) -> str:
 
 def _read_data(data: Mapping[str, Any], metadata: object, hidden: Sequence[str]) -> _Output:
     text = _clean(_text(data, "text/plain"), hidden)
-    for mime_type in _PICTURES:
+    for mime_type in OUTPUT_FORMATS:
         if source := _picture(data.get(mime_type), mime_type):
             described = metadata.get(mime_type) if isinstance(metadata, dict) else None
             alt = _text(described, "alt") if isinstance(described, dict) else ""

@@ -34,10 +34,7 @@ def _find_mark(settings: NbgraderSettings, which: str) -> re.Pattern[str]:
     return re.compile("|".join(map(re.escape, marks)), re.IGNORECASE)
 
 
-DEFAULT_MARKS = find_marks({})
-
-
-def split_hidden(source: str, marks: Marks = DEFAULT_MARKS) -> tuple[str, list[str]]:
+def split_hidden(source: str, marks: Marks) -> tuple[str, list[str]]:
     """Take out of a cell's source what learners must not see.
 
     Where marks are missing or nested, more is taken rather than less.

@@ -12,7 +12,13 @@ from urllib.parse import unquote
 
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
-from course_utils.grading.pictures import FORMATS, Attachments, check_picture, keep_pictures
+from course_utils.grading.pictures import (
+    FORMATS,
+    OUTPUT_FORMATS,
+    Attachments,
+    check_picture,
+    keep_pictures,
+)
 from course_utils.notebooks import grade_id
 
 if TYPE_CHECKING:
@@ -22,11 +28,10 @@ if TYPE_CHECKING:
 _MAX_RENDERED = 20_000  # characters of a cell
 _MAX_RENDERED_IN_ALL = 100_000  # characters of a notebook
 _MAX_OUTPUT_PICTURE = 10_000_000  # bytes
-_OUTPUT_PICTURES = ("image/png", "image/jpeg")  # the kinds that nbconvert shows
 
 # Nothing else is a link: what remains is fetched by a click, and shows where it goes.
 _LINK = re.compile(r"(?:https?://|mailto:|#)[^\x00-\x20\\]*", re.IGNORECASE)
-_PICTURE = re.compile(rf"data:(?P<kind>{'|'.join(FORMATS)});base64,(?P<data>[A-Za-z0-9+/=]*)")
+_PICTURE = re.compile(rf"data:(?:{'|'.join(FORMATS)});base64,[A-Za-z0-9+/=]*")
 _NAMED = re.compile(r'<h[1-6] id="([^"]*)"')
 _SUFFIXES = ("", "-comment", "_extra_credit")  # of the page's fields for a cell
 _ATTACHMENT = "attachment:"
@@ -62,7 +67,7 @@ def _clean_outputs(cell: "NotebookNode") -> None:
         if "metadata" in output:
             output.metadata = {
                 kind: described
-                for kind in _OUTPUT_PICTURES
+                for kind in OUTPUT_FORMATS
                 if (described := _keep_description(output.metadata.get(kind)))
             }
 
@@ -70,7 +75,7 @@ def _clean_outputs(cell: "NotebookNode") -> None:
 def _keep_shown(data: dict[str, object]) -> dict[str, object]:
     shown: dict[str, object] = {
         kind: checked
-        for kind in _OUTPUT_PICTURES
+        for kind in OUTPUT_FORMATS
         if (checked := check_picture(data.get(kind), kind, max_bytes=_MAX_OUTPUT_PICTURE))
     }
     return shown | {kind: text for kind, text in data.items() if kind == "text/plain"}

@@ -25,14 +25,14 @@ LINES = st.lists(st.text(st.characters(exclude_characters="\n"), max_size=20), m
     ],
 )
 def test_hidden_parts_are_taken_out_however_they_are_marked(source, shown):
-    assert split_hidden(source)[0] == shown
+    assert split_hidden(source, find_marks({}))[0] == shown
 
 
 @given(LINES, LINES)
 def test_what_stands_around_a_hidden_part_stays(before, after):
     shown = [f"kept-{line}" for line in before], [f"kept-{line}" for line in after]
     hidden = ["### BEGIN HIDDEN TESTS", "gone", "### END HIDDEN TESTS"]
-    rest, taken = split_hidden("\n".join([*shown[0], *hidden, *shown[1]]))
+    rest, taken = split_hidden("\n".join([*shown[0], *hidden, *shown[1]]), find_marks({}))
     assert rest == "\n".join([*shown[0], *shown[1]])
     assert taken == hidden
 
