@@ -130,6 +130,7 @@ class Judgement:
         seconds: wall time of the run.
         peak_memory: most memory that the run held at a time, in bytes; 0 where it is not known.
         executed: the notebook with its outputs, as JSON text; empty when there is none.
+        waiting_seconds: for which the kernel could have gone on but had no processor.
     """
 
     learner: str
@@ -141,6 +142,7 @@ class Judgement:
     seconds: Finite
     peak_memory: int
     executed: str
+    waiting_seconds: Finite = 0.0
 
     @property
     def score(self) -> float:
@@ -151,6 +153,11 @@ class Judgement:
     def max_score(self) -> float:
         """Points that could be earned."""
         return math.fsum(check.max_score for check in self.checks)
+
+    @property
+    def was_crowded_out(self) -> bool:
+        """Whether it ran out of time while others kept the computer busy."""
+        return self.ending.kind == "timed_out" and self.waiting_seconds > self.seconds / 2
 
     def to_json(self) -> str:
         """Write it as JSON text, which :meth:`from_json` reads back as an equal judgement."""

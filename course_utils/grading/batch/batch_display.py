@@ -22,6 +22,7 @@ from course_utils.grading.batch.grade import (
     Planned,
     Ready,
     SubmissionFinished,
+    SubmissionPostponed,
     SubmissionStarted,
 )
 from course_utils.grading.judgement import Judgement
@@ -68,14 +69,21 @@ class BatchProgress:
             case SubmissionStarted(learner=learner):
                 self._running.append(learner)
                 self._describe(", ".join(self._running))
+            case SubmissionPostponed(learner=learner):
+                self._running.remove(learner)
+                self._describe(", ".join(self._running))
+                self._print(f"{learner}: out of time on a busy computer; will be run again, alone")
             case SubmissionFinished(learner=learner, judgements=judgements, error=error):
                 self._running = [one for one in self._running if one != learner]
                 self._describe(", ".join(self._running))
                 self._progress.advance(self._task)
                 for judgement in judgements:
-                    self._console.print(_line(judgement), markup=False, highlight=False)
+                    self._print(_line(judgement))
                 if error:
-                    self._console.print(f"{learner}: {error}", markup=False, highlight=False)
+                    self._print(f"{learner}: {error}")
+
+    def _print(self, line: str) -> None:
+        self._console.print(line, markup=False, highlight=False)
 
     def _describe(self, text: str) -> None:
         self._progress.update(self._task, description=text)

@@ -6,11 +6,11 @@ was. Nothing slow to import is imported before there is something to grade.
 """
 
 import secrets
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from course_utils.grading.batch.plan import BatchError, Plan, make_plan
 from course_utils.grading.batch.workers import (
@@ -85,6 +85,17 @@ class SubmissionStarted:
 
 
 @dataclass(frozen=True)
+class SubmissionPostponed:
+    """A submission ran out of time while others kept the computer busy; it will be run alone.
+
+    Attributes:
+        learner: whose it is.
+    """
+
+    learner: str
+
+
+@dataclass(frozen=True)
 class SubmissionFinished:
     """A submission has been graded.
 
@@ -99,7 +110,7 @@ class SubmissionFinished:
     error: str
 
 
-Event = Planned | Ready | SubmissionStarted | SubmissionFinished
+Event = Planned | Ready | SubmissionStarted | SubmissionPostponed | SubmissionFinished
 
 
 @dataclass(frozen=True)
@@ -239,21 +250,55 @@ def _make_references(
 def _judge(
     pool: Pool, plan: Plan, references: "tuple[Reference, ...]", settings: "Settings"
 ) -> Iterator[Event]:
-    """Judge submissions, as many at a time as there are workers."""
-    from course_utils.grading.batch.tasks import SubmissionTask, judge_submission, read_submitted
+    """Judge all submissions; those that others crowded out once more, each alone."""
+    postponed = []
+    tasks = _read_tasks(plan, plan.pending, references, settings)
+    for event in _judge_tasks(pool, tasks, num_at_a_time=pool.num_workers):
+        if pool.num_workers > 1 and _was_crowded_out(event):
+            postponed.append(event.learner)
+            yield SubmissionPostponed(event.learner)
+        else:
+            yield event
+    yield from _judge_tasks(
+        pool, _read_tasks(plan, postponed, references, settings), num_at_a_time=1
+    )
 
-    waiting = deque(plan.pending)
+
+def _was_crowded_out(event: Event) -> TypeGuard[SubmissionFinished]:
+    return isinstance(event, SubmissionFinished) and any(
+        judgement.was_crowded_out for judgement in event.judgements
+    )
+
+
+def _read_tasks(
+    plan: Plan,
+    learners: Iterable[str],
+    references: "tuple[Reference, ...]",
+    settings: "Settings",
+) -> "Iterator[SubmissionTask]":
+    """Read submissions, each when its turn comes."""
+    from course_utils.grading.batch.tasks import SubmissionTask, read_submitted
+
+    for learner in learners:
+        submitted = tuple(
+            read_submitted(plan.pending[learner], name, siblings=plan.sources)
+            for name in plan.sources
+        )
+        yield SubmissionTask(learner, plan.assignment, submitted, references, settings)
+
+
+def _judge_tasks(
+    pool: Pool, tasks: "Iterator[SubmissionTask]", *, num_at_a_time: int
+) -> Iterator[Event]:
+    from course_utils.grading.batch.tasks import judge_submission
+
     running: dict[object, SubmissionTask] = {}
-    while waiting or running:
-        while waiting and len(running) < pool.num_workers:
-            learner = waiting.popleft()
-            submitted = tuple(
-                read_submitted(plan.pending[learner], name, siblings=plan.sources)
-                for name in plan.sources
-            )
-            task = SubmissionTask(learner, plan.assignment, submitted, references, settings)
-            yield SubmissionStarted(learner)
+    while True:
+        for task in islice(tasks, num_at_a_time - len(running)):
+            yield SubmissionStarted(task.learner)
             running[pool.submit(judge_submission, task).key] = task
+        if not running:
+            return
         yield _wait_for_judgement(pool, running)
 
 

@@ -12,7 +12,7 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +56,7 @@ class Execution:
         ending: how the run ended.
         seconds: wall time, with the start and the end of the kernel.
         peak_memory: most memory that the kernel held at a time, in bytes; 0 where it is not known.
+        waiting_seconds: for which the kernel could have gone on but had no processor.
     """
 
     notebook: NotebookNode
@@ -63,6 +64,7 @@ class Execution:
     ending: Ending
     seconds: float
     peak_memory: int
+    waiting_seconds: float = 0.0
 
 
 def execute(
@@ -239,6 +241,7 @@ def _collect(
         ending=_find_ending(plain, reports, places, in_time=in_time, violation=usage.violation),
         seconds=seconds,
         peak_memory=usage.peak_memory,
+        waiting_seconds=usage.waiting_seconds,
     )
 
 
@@ -285,4 +288,4 @@ def _read_usage(reports: Path) -> Usage:
     except (ValueError, TypeError):
         usage = Usage()
     own = _read_report(reports, "usage") or {"peak_memory": 0}
-    return usage if usage.peak_memory else Usage(own["peak_memory"], violation=usage.violation)
+    return usage if usage.peak_memory else replace(usage, peak_memory=own["peak_memory"])

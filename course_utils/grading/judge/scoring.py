@@ -92,6 +92,7 @@ def score(
         seconds=found.seconds,
         peak_memory=found.peak_memory,
         executed=executed,
+        waiting_seconds=found.waiting_seconds,
     )
 
 

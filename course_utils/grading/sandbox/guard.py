@@ -15,7 +15,7 @@ import stat
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, replace
@@ -61,7 +61,8 @@ class Limits:
     Attributes:
         memory: bytes that all its processes and files take at once; what a process shares with
             one that it was forked from is counted for both, libraries are counted once.
-        processes: processes and threads at once; TensorFlow alone has dozens.
+        processes: processes at once, the sandbox's own two among them.
+        threads: of all of them at once; TensorFlow alone has dozens for each processor.
         open_files: open files of one process.
         file_size: bytes of one file.
         folder_size: bytes of its work folder, and of each other folder that it can write to.
@@ -69,7 +70,8 @@ class Limits:
     """
 
     memory: int = 2_000_000_000
-    processes: int = 256
+    processes: int = 32
+    threads: int = 512
     open_files: int = 1024
     file_size: int = 200_000_000
     folder_size: int = 200_000_000
@@ -138,13 +140,16 @@ class _Process:
     memory: int  # bytes; what it shares with a process it was forked from is counted for both
     libraries: int  # bytes of files on disk that are mapped into memory
     num_threads: int
-    cpu_seconds: float
+    started: int  # clock ticks after the computer's start
+    own_cpu_seconds: float
+    children_cpu_seconds: float  # of those that have ended and that it waited for
 
 
 @dataclass(frozen=True)
 class _Sample:
     memory: int  # bytes
-    num_processes: int  # and threads
+    num_processes: int
+    num_threads: int = 0
     cpu_seconds: float = 0.0
     waiting_seconds: float = 0.0
 
@@ -163,6 +168,7 @@ class Guard(threading.Thread):
         self.started: Future[subprocess.Popen[bytes]] = Future()
         self._plan = plan
         self._usage = Usage()
+        self._cpu_seconds: dict[tuple[str, int], float] = {}  # by process id and start
         self._init = 0  # process id of the sandbox's first process; 0 while there is none
         self._init_handle = -1  # its file descriptor, which cannot come to mean another process
         self._init_lock = threading.Lock()
@@ -346,7 +352,7 @@ class Guard(threading.Thread):
 
     def _find_violation(self, sample: _Sample) -> str | None:
         limits = self._plan.limits
-        if sample.num_processes > limits.processes:
+        if sample.num_processes > limits.processes or sample.num_threads > limits.threads:
             return TOO_MANY_PROCESSES
         if sample.memory > limits.memory:
             return OUT_OF_MEMORY
@@ -359,15 +365,26 @@ class Guard(threading.Thread):
         names = [name for name in os.listdir(proc) if name.isdigit()]  # noqa: PTH208
         if len(names) > self._plan.limits.processes:  # before looking at each: it is a bomb
             return _Sample(memory=0, num_processes=len(names))
-        processes = list(filter(None, (_read_process(Path(proc, name)) for name in names)))
+        read = ((name, _read_process(Path(proc, name))) for name in names)
+        known = {name: process for name, process in read if process}
+        processes = list(known.values())
         libraries = max((process.libraries for process in processes), default=0)
         files = sum(_folder_memory(self._look_into(folder)) for folder in self._plan.folders)
         return _Sample(
             memory=libraries + files + sum(process.memory for process in processes),
-            num_processes=sum(process.num_threads for process in processes),
-            cpu_seconds=round(sum(process.cpu_seconds for process in processes), 2),
+            num_processes=len(names),
+            num_threads=sum(process.num_threads for process in processes),
+            cpu_seconds=self._add_cpu_seconds(known),
             waiting_seconds=_read_waiting_seconds(Path(proc, str(self._program))),
         )
+
+    def _add_cpu_seconds(self, processes: Mapping[str, _Process]) -> float:
+        """Add up what all processes have used, those included that nobody waited for."""
+        for name, process in processes.items():
+            self._cpu_seconds[name, process.started] = process.own_cpu_seconds
+        own = sum(process.own_cpu_seconds for process in processes.values())
+        children = sum(process.children_cpu_seconds for process in processes.values())
+        return round(max(own + children, sum(self._cpu_seconds.values())), 2)
 
     def _has_strange_files(self) -> bool:
         modes = []
@@ -441,7 +458,7 @@ def _set_limits(pid: int, limits: Limits) -> None:
         resource.RLIMIT_CORE: 0,
     }
     if _linux_version() >= (5, 14):  # before, this counted what the user runs outside as well
-        values[resource.RLIMIT_NPROC] = 2 * limits.processes  # until the guard notices
+        values[resource.RLIMIT_NPROC] = 2 * limits.threads  # until the guard notices
     for kind, value in values.items():
         _, hard = resource.prlimit(pid, kind)
         allowed = value if hard == resource.RLIM_INFINITY else min(value, hard)
@@ -474,7 +491,9 @@ def _read_process(folder: Path) -> _Process | None:
         memory=anonymous + shared,
         libraries=files,
         num_threads=int(status["Threads"]),
-        cpu_seconds=sum(map(int, fields[11:15])) / _TICKS,  # its own and its ended children's
+        started=int(fields[19]),
+        own_cpu_seconds=sum(map(int, fields[11:13])) / _TICKS,
+        children_cpu_seconds=sum(map(int, fields[13:15])) / _TICKS,
     )
 
 

@@ -5,7 +5,13 @@ import io
 from rich.console import Console
 
 from course_utils.grading.batch.batch_display import BatchProgress, judgements_table
-from course_utils.grading.batch.grade import Planned, Ready, SubmissionFinished, SubmissionStarted
+from course_utils.grading.batch.grade import (
+    Planned,
+    Ready,
+    SubmissionFinished,
+    SubmissionPostponed,
+    SubmissionStarted,
+)
 from course_utils.grading.judgement import CheckResult, Ending, Judgement, Repair
 
 REPAIR = Repair("missing", "check-3-1", "it was missing")
@@ -42,6 +48,11 @@ def test_there_is_a_line_for_each_submission():
     assert second.startswith("ada: 1.5 of 2 points (")
     assert second.endswith("; 1 repair")
     assert third == "ada: the disk is full"
+
+
+def test_who_will_be_run_again_is_told():
+    shown = show(Planned(("ada", "bob"), ()), SubmissionStarted("ada"), SubmissionPostponed("ada"))
+    assert shown == "ada: out of time on a busy computer; will be run again, alone\n"
 
 
 def test_a_terminal_shows_who_is_being_graded_and_the_time_left():

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections import Counter
+from dataclasses import replace
 
 import psutil
 import pytest
@@ -21,6 +22,7 @@ from course_utils.grading.batch.grade import (
     Planned,
     Ready,
     SubmissionFinished,
+    SubmissionPostponed,
     SubmissionStarted,
     grade,
 )
@@ -43,7 +45,6 @@ for process in psutil.Process().parents():
         process.kill()
         break"""
 SLEEPER = "import time\ntime.sleep(600)"
-
 GRADE = """\
 import logging
 import sys
@@ -197,6 +198,52 @@ def test_sandboxed_kernels_have_what_the_instructor_imports(course_folder, submi
     result = grade(course_folder, "demo", num_workers=2)
     scores = {judgement.learner: judgement.score for judgement in result.graded}
     assert scores == {"ada": 2.0, "bob": 0.0}
+
+
+def test_whom_a_neighbour_crowded_out_is_judged_again_alone(
+    course_folder, submit, quick_judge, monkeypatch
+):
+    from course_utils.grading.batch import tasks
+
+    execute, num_running, lock = tasks.execute, 0, threading.Lock()
+
+    def execute_in_a_crowd(notebook, **options):
+        nonlocal num_running
+        with lock:
+            num_running += 1
+        time.sleep(0.5)  # for another to start
+        result = execute(notebook, **options)
+        with lock:
+            is_crowded, num_running = num_running > 1, num_running - 1
+        slow = {"# waits": 0.9, "# loops": 0.1}
+        share = next((slow[one] for one in slow if one in notebook.cells[1].source), None)
+        if share is None or not (is_crowded or share < 0.5):
+            time.sleep(1)
+            return result
+        ending = Ending("timed_out", 2, "timed out after 4 s at cell 2")
+        return replace(result, answers={}, ending=ending, waiting_seconds=share * result.seconds)
+
+    monkeypatch.setattr(tasks, "execute", execute_in_a_crowd)
+    submit("ada", RIGHT + "  # waits")
+    submit("bob", RIGHT)
+    submit("cyd", RIGHT + "  # loops")
+    events = []
+    with LocalCluster(
+        n_workers=1,
+        threads_per_worker=2,
+        processes=False,
+        protocol="tcp",
+        host="127.0.0.1",
+        dashboard_address=None,
+    ) as cluster:
+        result = grade(
+            course_folder, "demo", scheduler=cluster.scheduler_address, on_event=events.append
+        )
+    assert [one for one in events if isinstance(one, SubmissionPostponed)] == [
+        SubmissionPostponed("ada")
+    ]
+    assert {one.learner: one.score for one in result.graded} == {"ada": 2.0, "bob": 2.0, "cyd": 0.0}
+    assert events[-2] == SubmissionStarted("ada")
 
 
 def test_workers_elsewhere_grade_and_stay(course_folder, submit):

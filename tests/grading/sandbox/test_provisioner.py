@@ -414,7 +414,11 @@ def test_it_reports_what_it_used(kernel):
             "number = 0\nwhile True:\n    open(f'/tmp/{number}', 'w').close(); number += 1",
             guard.OUT_OF_MEMORY,
         ),
-        ({"processes": 40}, "import os\nwhile True: os.fork()", guard.TOO_MANY_PROCESSES),
+        (
+            {"processes": 40, "memory": 10**11},
+            "import os\nwhile True: os.fork()",
+            guard.TOO_MANY_PROCESSES,
+        ),
         (
             {},
             """
@@ -425,6 +429,19 @@ def test_it_reports_what_it_used(kernel):
             guard.TOO_MANY_PROCESSES,
         ),
         ({"cpu_seconds": 2}, "while True: pass", guard.OUT_OF_CPU_TIME),
+        (
+            {"cpu_seconds": 2},
+            """
+            import os, signal, time
+            signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+            while True:
+                if os.fork() == 0:
+                    while time.process_time() < 0.5: pass
+                    os._exit(0)
+                time.sleep(0.5)
+            """,
+            guard.OUT_OF_CPU_TIME,
+        ),
         (
             {},
             """
@@ -460,7 +477,14 @@ def test_it_reports_what_it_used(kernel):
     ],
     ids=[
         *("memory", "memory of children", "memory in files", "memory of empty files"),
-        *("fork bomb", "threads", "cpu", "junk among the sockets", "links for sockets"),
+        *(
+            "fork bomb",
+            "threads",
+            "cpu",
+            "cpu of ended children",
+            "junk among the sockets",
+            "links for sockets",
+        ),
         *("killed", "exited", "crashed", "left a process"),
     ],
 )
