@@ -117,6 +117,30 @@ def lab(
     os.execv(sys.executable, command)  # noqa: S606
 
 
+@app.command(epilog=examples("course progress", "course progress --folder ~/pixels"))
+def progress(
+    folder: Annotated[Path, typer.Option(help="Your own folder of lessons.")] = Path("my-lessons"),
+) -> None:
+    """Show which exercises you have solved."""
+    from course_utils.exercises import CHECKS
+    from course_utils.exercises.solved import SolvedError, by_lesson, read_solved
+
+    solved = read_solved(folder, known=CHECKS)
+    if solved is None:
+        raise SolvedError(
+            f"{folder} is no learner's folder; `course lab` makes one, and --folder names yours"
+        )
+    table = Table(
+        "lesson", Column("solved", justify="right"), Column("of", justify="right"), "left"
+    )
+    for lesson, exercises in by_lesson(CHECKS).items():
+        left = [exercise for exercise in exercises if exercise not in solved]
+        num = len(exercises) - len(left)
+        table.add_row(lesson, str(num), str(len(exercises)), ", ".join(left))
+    console.print(table)
+    console.print(f"{len(solved)} of {len(CHECKS)} exercises solved", **PLAIN)
+
+
 @app.command(epilog=examples("course download", "course download cifar10"))
 def download(
     dataset: Annotated[str, typer.Argument(help="Name of the data set.")] = "cifar10",

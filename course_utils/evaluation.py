@@ -532,7 +532,7 @@ def within(name: str, value: SupportsFloat, low: float, high: float) -> None:
     number = float(value)
     band = f"{low:g} and {high:g}"
     if low <= number <= high:
-        print(f"{name} lies between {band}, as expected")
+        print(f"{name} lies in the promised band, {low:g} to {high:g}")
     elif not isfinite(number):
         print(f"{name} is {number}, not between {band}: training has diverged")
     else:

@@ -1,21 +1,24 @@
 """The immediate checks behind the lessons' exercises, with their hints.
 
 A lesson's check cell reads ``check("2.1", convolve)``. It prints ``2.1 ✓`` and what was found, or
-what is wrong and a hint; a learner's mistake never stops the notebook. The hint waits for a first
-try, since some come close to the answer. These checks help a learner along. The points are awarded
-elsewhere, for the values that the instructor's copy of a check cell emits (see ``probes``).
+what is wrong and a hint; a learner's mistake never stops the notebook. The first failure gets a
+nudge, the second the method. These checks help a learner along. The points are awarded elsewhere,
+for the values that the instructor's copy of a check cell emits (see ``probes``).
 """
 
 import traceback
+from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from course_utils.exercises import lesson_01, lesson_02, lesson_03, lesson_04
 from course_utils.exercises.expectations import Wrong
 from course_utils.exercises.probes import emit
 from course_utils.exercises.publishing import Publisher
+from course_utils.exercises.solved import SolvedError, describe, read_solved, remember
 
-__all__ = ["CHECKS", "Publisher", "check", "emit"]
+__all__ = ["CHECKS", "Publisher", "check", "emit", "show_progress"]
 
 Check = Callable[[Any], str]
 
@@ -25,6 +28,7 @@ CHECKS: dict[str, Check] = {
     **lesson_03.CHECKS,
     **lesson_04.CHECKS,
 }
+_num_failures: Counter[str] = Counter()
 
 
 def check(exercise: str, answer: Any) -> None:
@@ -40,17 +44,47 @@ def check(exercise: str, answer: Any) -> None:
     if exercise not in CHECKS:
         raise KeyError(f"there is no exercise {exercise!r}; there are {', '.join(CHECKS)}")
     try_out = CHECKS[exercise]
-    hint = " ".join((try_out.__doc__ or "").split()).replace("``", "`")
     try:
         found = try_out(answer)
     except NotImplementedError:
         print(f"{exercise} … not done yet: write your function above, then run this cell again.")
     except Wrong as mistake:
-        print(f"{exercise} ✗ {mistake}\nHint: {hint}")
+        print(f"{exercise} ✗ {mistake}\n{_next_hint(exercise)}")
     except (Exception, SystemExit) as error:  # whatever a learner's function may raise
-        print(f"{exercise} ✗ {_describe(error, answer)}\nHint: {hint}")
+        print(f"{exercise} ✗ {_describe(error, answer)}\n{_next_hint(exercise)}")
     else:
         print(f"{exercise} ✓ {found}")
+        _keep(exercise)
+
+
+def show_progress() -> None:
+    """Print which exercises have been solved in this folder; nothing where that isn't kept."""
+    try:
+        solved = read_solved(Path(), known=CHECKS)
+    except SolvedError as error:
+        print(error)
+    else:
+        if solved is not None:
+            print(describe(solved, known=CHECKS))
+
+
+def _keep(exercise: str) -> None:
+    _num_failures.pop(exercise, None)
+    try:
+        solved = remember(exercise, Path(), known=CHECKS)
+    except SolvedError as error:
+        print(error)
+    else:
+        if solved is not None:
+            print(f"{len(solved)} of {len(CHECKS)} solved")
+
+
+def _next_hint(exercise: str) -> str:
+    """A nudge at first, the method from the second failure on."""
+    nudge, _, method = (CHECKS[exercise].__doc__ or "").partition("\n\n")
+    hint = method if _num_failures[exercise] else nudge
+    _num_failures[exercise] += 1
+    return "Hint: " + " ".join(hint.split()).replace("``", "`")
 
 
 def _describe(error: BaseException, answer: Any) -> str:

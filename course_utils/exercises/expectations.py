@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from course_utils.exercises.readings import describe_layer
+
 
 class Wrong(Exception):  # noqa: N818 (it reads better in a check than WrongError)
     """The answer ran but is wrong; the message says for which input."""
@@ -47,6 +49,80 @@ def expect_equal(found: Any, expected: Any, situation: str) -> None:
         found = found.item()
     if isinstance(found, np.ndarray) or type(found) is not type(expected) or found != expected:
         raise Wrong(f"{situation} the answer is {expected!r} but yours is {_short(found)}.")
+
+
+def expect_model(found: Any, expected: Any, situation: str) -> None:
+    """Compare a Keras model layer by layer: kinds, output shapes, parameters, activations, rates.
+
+    Args:
+        found: what the learner's function returned.
+        expected: the right model; the message calls it by its ``name``.
+        situation: what the function was called on, to begin a sentence with.
+
+    Raises:
+        Wrong: with the first layer that differs, and what is different about it.
+    """
+    own, others = list_layers(found, situation), list_layers(expected, situation)
+    for number, (layer, other) in enumerate(zip(own, others, strict=False), start=1):
+        facts, other_facts = describe_layer(layer), describe_layer(other)
+        if difference := _compare_layers(facts, other_facts, expected.name):
+            raise Wrong(f"{situation} layer {number} of yours {difference}")
+    if len(own) != len(others):
+        raise Wrong(
+            f"{situation} your network has {len(own)} layers and {expected.name} has "
+            f"{len(others)}; the first {min(len(own), len(others))} are right."
+        )
+
+
+def list_layers(found: Any, situation: str) -> list[Any]:
+    """List the layers of a Keras model, but for its input.
+
+    Raises:
+        Wrong: it is no model, or one that has not been built.
+    """
+    if found is None:
+        raise Wrong(f"{situation} your function returns None: is the return missing?")
+    if not hasattr(found, "layers"):
+        raise Wrong(f"{situation} a Keras model is expected, not {_short(found)}.")
+    if not found.built:
+        raise Wrong(f"{situation} your network doesn't know its input: begin with keras.Input.")
+    return [layer for layer in found.layers if type(layer).__name__ != "InputLayer"]
+
+
+def _compare_layers(own: dict[str, Any], other: dict[str, Any], name: str) -> str:
+    """The first difference between two layers, as the end of a sentence; empty if there is none."""
+    if own["kind"] != other["kind"]:
+        return f"is a {own['kind']}, but {name} has a {other['kind']} there."
+    for fact in ("output shape", "parameters", "activation", "rate", "scale", "offset"):
+        if own.get(fact) != other.get(fact):
+            reason = _guess_reason(own, other) if fact == "output shape" else ""
+            return (
+                f"is a {own['kind']} with {fact} {_show_fact(own.get(fact))}; "
+                f"{name}'s has {_show_fact(other.get(fact))}.{reason}"
+            )
+    return ""
+
+
+def _show_fact(value: Any) -> str:
+    if isinstance(value, list):
+        return " × ".join(str(size) for size in value[1:])
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _guess_reason(own: dict[str, Any], other: dict[str, Any]) -> str:
+    """What most often makes an output shape another one."""
+    (*places, filters), (*other_places, other_filters) = own["output shape"], other["output shape"]
+    if places == other_places:
+        return "" if filters == other_filters else " Look at the number of filters or units."
+    if len(places) != len(other_places):
+        return " Is something missing before it, such as Flatten?"
+    if own["kind"] != "Conv2D":
+        return ""
+    if all(0 < one - two <= 6 for one, two in zip(places[1:], other_places[1:], strict=True)):
+        return ' Its padding is "same"; there it is "valid", Keras\'s default.'
+    if all(0 < two - one <= 6 for one, two in zip(places[1:], other_places[1:], strict=True)):
+        return ' Its padding is "valid", Keras\'s default; there it is "same".'
+    return " Look at its strides, and at what comes before it."
 
 
 def _short(value: Any) -> str:

@@ -17,7 +17,10 @@ from course_utils.exercises.probing import (
 
 
 def scale(answer: Any) -> str:
-    """Divide by 255. NumPy turns uint8 into a floating-point type when you divide;
+    """Pixels run from 0 to 255. By what do you divide so that they run from 0 to 1? And which type
+    do the numbers have then?
+
+    Divide by 255. NumPy turns uint8 into a floating-point type when you divide;
     ``.astype("float32")`` makes it the type that networks compute with."""
     pixels = np.array([[0, 51], [204, 255]], dtype=np.uint8)
     found = answer(pixels)
@@ -30,7 +33,9 @@ def scale(answer: Any) -> str:
 
 
 def one_hot(answer: Any) -> str:
-    """``np.eye(num_classes)`` is a table with ones on its diagonal: row 3 is the one-hot form of
+    """Each row has num_classes numbers, and all but one are 0. In which column is the 1?
+
+    ``np.eye(num_classes)`` is a table with ones on its diagonal: row 3 is the one-hot form of
     label 3. An array of labels can pick many rows at once."""
     expect_close(answer(np.array([2, 0]), 3), [[0, 0, 1], [1, 0, 0]], "For labels 2 and 0 of 3,")
     expect_close(answer(np.array([1]), 4), [[0, 1, 0, 0]], "For label 1 of 4,")
@@ -38,7 +43,10 @@ def one_hot(answer: Any) -> str:
 
 
 def class_shares(answer: Any) -> str:
-    """``np.bincount(labels, minlength=num_classes)`` counts each label, and ``minlength`` keeps a
+    """Count how often each class occurs, those included that never do. Then turn counts into
+    shares.
+
+    ``np.bincount(labels, minlength=num_classes)`` counts each label, and ``minlength`` keeps a
     place for classes that never occur. Divide by the number of labels."""
     expect_close(answer(np.array([0, 1, 1, 1]), 2), [0.25, 0.75], "For labels 0, 1, 1, 1")
     expect_close(
@@ -48,7 +56,10 @@ def class_shares(answer: Any) -> str:
 
 
 def nearest_mean(answer: Any) -> str:
-    """``means - image`` is an array of differences, one picture for each class. Square them, sum
+    """Compare the picture with every mean. Which number says how far two pictures lie apart? And
+    what becomes of a difference below zero in uint8?
+
+    ``means - image`` is an array of differences, one picture for each class. Square them, sum
     over every axis but the first, and ``np.argmin`` gives the class with the smallest sum. Take
     care that the picture is no longer uint8, or differences below zero wrap around to 255."""
     means = np.zeros((3, 2, 2, 3))
@@ -69,7 +80,9 @@ def nearest_mean(answer: Any) -> str:
 
 
 def num_duplicates(answer: Any) -> str:
-    """Two pictures are equal when ``image.tobytes()`` is. Put those into a ``set``, which keeps
+    """A picture counts if an equal one came before it. How many different pictures are there?
+
+    Two pictures are equal when ``image.tobytes()`` is. Put those into a ``set``, which keeps
     one of each, and compare its size with the number of pictures."""
     pictures = np.zeros((5, 2, 2, 3), dtype=np.uint8)
     pictures[1] = pictures[3] = 7

@@ -1,16 +1,21 @@
 """Checks of lesson 2: networks."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.random import Generator
 
-from course_utils.exercises.expectations import Wrong, expect_close
+from course_utils.exercises.expectations import Wrong, expect_close, expect_model, list_layers
 from course_utils.exercises.probing import Case, Probe, read_numbers
+from course_utils.exercises.publishing import Publisher
 
 
 def convolve(answer: Any) -> str:
-    """At row r and column c the result is the sum of ``plane[r:r+3, c:c+3] * kernel``. The result
+    """Begin with a single place: what is multiplied, what is added up? Then visit every place at
+    which the kernel fits.
+
+    At row r and column c the result is the sum of ``plane[r:r+3, c:c+3] * kernel``. The result
     has two rows and two columns fewer than the plane, because the window has to fit inside."""
     plane = np.arange(20.0).reshape(4, 5)
     identity = np.zeros((3, 3))
@@ -30,7 +35,9 @@ def convolve(answer: Any) -> str:
 
 
 def num_parameters(answer: Any) -> str:
-    """One filter looks at a square of ``side × side`` pixels in every input channel, and has one
+    """Count for one filter first. How many weights has it, and what else is learned?
+
+    One filter looks at a square of ``side × side`` pixels in every input channel, and has one
     bias on top."""
     for arguments, expected in (((3, 3, 32), 896), ((3, 32, 64), 18_496), ((1, 5, 2), 12)):
         side, channels, filters = arguments
@@ -43,7 +50,9 @@ def num_parameters(answer: Any) -> str:
 
 
 def max_pool(answer: Any) -> str:
-    """``plane.reshape(height // 2, 2, width // 2, 2)`` puts each 2×2 square on axes 1 and 3; take
+    """Which four values become one? Draw a plane of 4 × 4 and mark its squares.
+
+    ``plane.reshape(height // 2, 2, width // 2, 2)`` puts each 2×2 square on axes 1 and 3; take
     the maximum over both. Two loops are just as right."""
     plane = np.array([[1.0, 2, 5, 6], [3, 4, 8, 7], [0, 0, -1, -2], [0, 9, -3, -4]])
     expect_close(answer(plane), [[4, 8], [9, -1]], "For a 4×4 plane")
@@ -52,7 +61,10 @@ def max_pool(answer: Any) -> str:
 
 
 def softmax(answer: Any) -> str:
-    """``np.exp(scores)``, divided by its sum. For large scores ``np.exp`` overflows; subtracting
+    """There are two steps: make every number positive, then make them add up to 1. And what is the
+    exponential of a very large number?
+
+    ``np.exp(scores)``, divided by its sum. For large scores ``np.exp`` overflows; subtracting
     the largest score first changes nothing in the result and prevents that."""
     expect_close(answer(np.array([0.0, 0, 0, 0])), [0.25] * 4, "For four equal scores")
     expect_close(
@@ -67,7 +79,9 @@ def softmax(answer: Any) -> str:
 
 
 def cross_entropy(answer: Any) -> str:
-    """Minus the natural logarithm of the probability that was given to the true class:
+    """Only one of the probabilities counts. Which one is it? And which logarithm does the text use?
+
+    Minus the natural logarithm of the probability that was given to the true class:
     ``-np.log(probabilities[label])``."""
     expect_close(answer(np.array([0.5, 0.5]), 1), np.log(2), "For a probability of one half")
     expect_close(answer(np.array([0.1, 0.2, 0.7]), 2), -np.log(0.7), "For a probability of 0.7")
@@ -75,8 +89,105 @@ def cross_entropy(answer: Any) -> str:
     return "0 when the true class gets probability 1, and more the less it gets"
 
 
+def build_classic(answer: Any) -> str:
+    """Write down the four layers of the first block, and change what the table says about the
+    second: the number of filters, and the padding of one convolution.
+
+    ``layers.Conv2D(64, 3, padding="same", activation="relu")``, then the same without ``padding``,
+    since ``"valid"`` is Keras's default; ``layers.MaxPooling2D(2)``; ``layers.Dropout(0.25)``."""
+    from course_utils import models
+
+    for image_shape, num_classes in (((32, 32, 3), 10), ((24, 20, 1), 4)):
+        situation = f"For pictures of {_size(image_shape)} and {num_classes} classes,"
+        found = answer(image_shape, num_classes)
+        expected = models.build("classic", image_shape=image_shape, num_classes=num_classes)
+        expect_model(found, expected, situation)
+        if _was_built_by_course(found):
+            raise Wrong("This is the course's own: write its second block layer by layer.")
+    return "13 layers, and each has the shape and the parameters of `classic`'s"
+
+
+def _was_built_by_course(model: Any) -> bool:
+    return any(layer.name == "conv_4" for layer in model.layers)
+
+
+def _size(image_shape: tuple[int, ...]) -> str:
+    return " × ".join(map(str, image_shape))
+
+
+def build_small(answer: Any) -> str:
+    """Follow the height through the table: each of these layers takes something away. Which of
+    them can keep the size instead?
+
+    ``padding="same"`` in each of the three convolutions puts a border of zeros around the picture,
+    so that only the poolings make it smaller."""
+    for side in (32, 16, 8):
+        image_shape, num_classes = (side, side, 3), 2 + side // 8
+        situation = f"For pictures of {_size(image_shape)},"
+        try:
+            found = answer(image_shape, num_classes)
+        except ValueError as error:
+            first = str(error).partition("\n")[0]
+            raise Wrong(f"{situation} Keras can't stack the layers: {first}") from None
+        facts = _small_facts(found, situation)
+        if facts != (expected := _expected_small_facts(num_classes)):
+            name = next(name for name in expected if facts[name] != expected[name])
+            raise Wrong(f"{situation} the {name} should be {expected[name]}, not {facts[name]}.")
+    return "the same layers and weights, for pictures of 8 to 32 pixels"
+
+
+def _small_facts(found: Any, situation: str) -> dict[str, Any]:
+    own = list_layers(found, situation)
+    return {
+        "kinds of its layers": [type(layer).__name__ for layer in own],
+        "number of parameters": found.count_params(),
+        "number of outputs": found.output_shape[-1],
+    }
+
+
+def _expected_small_facts(num_classes: int) -> dict[str, Any]:
+    kinds = [
+        *("Rescaling", "Conv2D", "MaxPooling2D", "Conv2D", "MaxPooling2D"),
+        *("Conv2D", "GlobalAveragePooling2D", "Dense"),
+    ]
+    parameters = 16 * (5 * 5 * 3 + 1) + 32 * (5 * 5 * 16 + 1) + 64 * (3 * 3 * 32 + 1)
+    return {
+        "kinds of its layers": kinds,
+        "number of parameters": parameters + (64 + 1) * num_classes,
+        "number of outputs": num_classes,
+    }
+
+
+def build_two_views(answer: Any) -> str:
+    """Call each layer on what it takes, and keep what comes out in a variable. Which layer takes a
+    list of two?
+
+    ``fine`` and ``coarse`` are two ``layers.Conv2D``, both called on ``scaled``;
+    ``layers.Concatenate()([fine, coarse])`` joins them, and the last two layers are called one
+    after the other. ``keras.Model(image, probabilities)`` makes the network."""
+    for image_shape, num_classes in (((32, 32, 3), 10), ((16, 12, 1), 3)):
+        situation = f"For pictures of {_size(image_shape)} and {num_classes} classes,"
+        expected = _make_two_views(image_shape, num_classes)
+        expect_model(answer(image_shape, num_classes), expected, situation)
+    return "two convolutions look at the same picture, and their maps are joined"
+
+
+def _make_two_views(image_shape: tuple[int, ...], num_classes: int) -> Any:
+    import keras
+    from keras import layers
+
+    image = keras.Input(image_shape)
+    scaled = layers.Rescaling(1 / 255)(image)
+    views = [layers.Conv2D(16, side, padding="same", activation="relu")(scaled) for side in (3, 5)]
+    values = layers.GlobalAveragePooling2D()(layers.Concatenate()(views))
+    probabilities = layers.Dense(num_classes, activation="softmax")(values)
+    return keras.Model(image, probabilities, name="the example")
+
+
 def receptive_field(answer: Any) -> str:
-    """Begin with 1 pixel and a step of 1 pixel. Every layer adds ``kernel - 1`` steps; after that
+    """How far apart are neighbouring values after each layer, measured in pixels of the input?
+
+    Begin with 1 pixel and a step of 1 pixel. Every layer adds ``kernel - 1`` steps; after that
     its stride makes the steps of all later layers longer."""
     expect_close(answer([(3, 1)]), 3, "For one 3×3 convolution")
     expect_close(answer([(3, 1), (3, 1)]), 5, "For two 3×3 convolutions")
@@ -97,7 +208,10 @@ CHECKS = {
     "2.3": max_pool,
     "2.4": softmax,
     "2.5": cross_entropy,
-    "2.6": receptive_field,
+    "2.6": build_classic,
+    "2.7": build_small,
+    "2.8": build_two_views,
+    "2.9": receptive_field,
 }
 
 
@@ -209,5 +323,48 @@ PROBES = {
     "2.3": Probe(_max_pool, 1e-6, read_numbers),
     "2.4": Probe(_softmax, 1e-6, read_numbers),
     "2.5": Probe(_cross_entropy, 1e-4, read_numbers),  # some add 1e-7 against the log of 0
-    "2.6": Probe(_receptive_field, 1e-6, read_numbers),
+    "2.9": Probe(_receptive_field, 1e-6, read_numbers),
+}
+
+
+def _publish_classic(publisher: Publisher, answer: Any) -> None:
+    image_shape, num_classes = _draw_problem(publisher.random)
+    publisher.model(lambda: answer(image_shape, num_classes))
+    found = _try(lambda: _was_built_by_course(answer((32, 32, 3), 10)))
+    publisher.value(found, name="taken from the course")
+
+
+def _publish_small(publisher: Publisher, answer: Any) -> None:
+    for side in (8, int(publisher.random.integers(9, 20)), 32):
+        num_classes = int(publisher.random.integers(2, 30))
+        found = _try(lambda: _small_facts(answer((side, side, 3), num_classes), ""))  # noqa: B023
+        for fact in _expected_small_facts(num_classes):
+            publisher.value(
+                found and found[fact], name=f"{fact}, for pictures of {side} × {side} pixels"
+            )
+
+
+def _publish_two_views(publisher: Publisher, answer: Any) -> None:
+    image_shape, num_classes = _draw_problem(publisher.random)
+    publisher.model(lambda: answer(image_shape, num_classes))
+
+
+def _draw_problem(generator: Generator) -> tuple[tuple[int, int, int], int]:
+    """Draw the shape of pictures and a number of classes."""
+    height, width = (int(side) for side in generator.integers(12, 25, 2))
+    return (height, width, 3), int(generator.integers(2, 30))
+
+
+def _try(ask: Callable[[], Any]) -> Any:
+    """What a learner's code gives; None where it fails."""
+    try:
+        return ask()
+    except (Exception, SystemExit):
+        return None
+
+
+GRADED: dict[str, Callable[[Publisher, Any], None]] = {
+    "2.6": _publish_classic,
+    "2.7": _publish_small,
+    "2.8": _publish_two_views,
 }

@@ -11,7 +11,9 @@ from course_utils.exercises.probing import Case, Probe, read_numbers, read_text,
 
 
 def step(answer: Any) -> str:
-    """Move against the gradient: ``weight - learning_rate * gradient``."""
+    """The gradient points uphill. Which way does the weight have to go, and how far?
+
+    Move against the gradient: ``weight - learning_rate * gradient``."""
     expect_close(answer(1.0, 4.0, 0.1), 0.6, "From weight 1 with gradient 4 and learning rate 0.1")
     expect_close(answer(-1.0, -2.0, 0.5), 0.0, "When the gradient is negative,")
     expect_close(answer(3.0, 0.0, 0.5), 3.0, "When the gradient is 0,")
@@ -19,7 +21,9 @@ def step(answer: Any) -> str:
 
 
 def accuracy(answer: Any) -> str:
-    """``probabilities.argmax(axis=1)`` is the most probable class of each picture; the mean of a
+    """Which class does a row of probabilities speak for? Compare it with the label.
+
+    ``probabilities.argmax(axis=1)`` is the most probable class of each picture; the mean of a
     comparison with ``==`` is the share of Trues."""
     probabilities = np.array([[0.9, 0.1, 0], [0.2, 0.5, 0.3], [0.1, 0.2, 0.7], [0.4, 0.3, 0.3]])
     expect_close(answer(np.array([0, 1, 2, 0]), probabilities), 1, "When all four are right,")
@@ -28,7 +32,9 @@ def accuracy(answer: Any) -> str:
 
 
 def best_epoch(answer: Any) -> str:
-    """``np.argmin`` gives the position of the smallest value, counted from 0; epochs count
+    """Find the place of the smallest loss, and mind where counting begins.
+
+    ``np.argmin`` gives the position of the smallest value, counted from 0; epochs count
     from 1."""
     expect_equal(answer([2.0, 1.5, 1.1, 1.2, 1.4]), 3, "For losses that rise after epoch 3,")
     expect_equal(answer([0.9, 1.0]), 1, "When the first epoch was the best,")
@@ -37,7 +43,9 @@ def best_epoch(answer: Any) -> str:
 
 
 def num_pictures(answer: Any) -> str:
-    """Solve 1.96 · √(p(1 − p) / n) = margin for n and round up with ``math.ceil``."""
+    """Square both sides of the formula and solve it for n. Which way do you round?
+
+    Solve 1.96 · √(p(1 − p) / n) = margin for n and round up with ``math.ceil``."""
     for rate, margin, expected in ((0.5, 0.02, 2401), (0.8, 0.02, 1537), (0.9, 0.01, 3458)):
         expect_close(
             answer(rate, margin),
@@ -48,7 +56,10 @@ def num_pictures(answer: Any) -> str:
 
 
 def worst_class(answer: Any) -> str:
-    """For each class, look only at the pictures whose true label it is
+    """On which pictures is the accuracy of one class measured? What is asked for is the class's
+    name.
+
+    For each class, look only at the pictures whose true label it is
     (``labels == number``) and take the share that was predicted right."""
     labels = np.array([0, 0, 1, 1, 1, 2, 2, 2, 2])
     predictions = np.array([0, 1, 1, 1, 0, 2, 2, 0, 0])
@@ -65,7 +76,9 @@ def worst_class(answer: Any) -> str:
 
 
 def learning_rate(answer: Any) -> str:
-    """``done = step / num_steps`` is the share of the training that lies behind. While it is less
+    """There are two straight lines. At which step does one end and the other begin?
+
+    ``done = step / num_steps`` is the share of the training that lies behind. While it is less
     than ``warm_up``, the rate is ``highest * done / warm_up``. After that it falls from ``highest``
     in proportion to what is left: ``highest * (1 - done) / (1 - warm_up)``."""
     for step, expected, situation in (
@@ -87,7 +100,9 @@ def learning_rate(answer: Any) -> str:
 
 
 def normalise(answer: Any) -> str:
-    """``values.mean(axis=0)`` and ``values.var(axis=0)`` give one number for each feature. Subtract
+    """There is one mean and one variance for each feature. Along which axis do you take them?
+
+    ``values.mean(axis=0)`` and ``values.var(axis=0)`` give one number for each feature. Subtract
     the mean and divide by ``np.sqrt(variance + epsilon)``."""
     values = np.array([[1.0, 10, -4], [3, 30, -4], [5, 20, -1]])
     with np.errstate(all="ignore"):

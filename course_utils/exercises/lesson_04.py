@@ -10,7 +10,9 @@ from course_utils.exercises.probing import Case, Probe, read_numbers, read_whole
 
 
 def consistency(answer: Any) -> str:
-    """The mean of ``first == second``. The true labels play no part: a network that is wrong in
+    """How often do the two arrays say the same? Do you need to know what is true?
+
+    The mean of ``first == second``. The true labels play no part: a network that is wrong in
     the same way twice is consistent."""
     first = np.array([3, 3, 5, 9])
     expect_close(answer(first, np.array([3, 1, 5, 0])), 0.5, "When two of four agree,")
@@ -20,7 +22,9 @@ def consistency(answer: Any) -> str:
 
 
 def gap(answer: Any) -> str:
-    """Take the accuracy within each group, ``np.mean(right[groups == group])`` for each group in
+    """You need the accuracy within each group before you can compare any.
+
+    Take the accuracy within each group, ``np.mean(right[groups == group])`` for each group in
     ``np.unique(groups)``; then the largest minus the smallest."""
     labels = np.array([0, 1, 0, 1, 0, 1])
     groups = np.array(["A", "A", "A", "A", "B", "B"])
@@ -33,7 +37,9 @@ def gap(answer: Any) -> str:
 
 
 def overall_error(answer: Any) -> str:
-    """A group counts as often as it has members: multiply each error by its group's count, sum,
+    """A large group has more errors to count. How much does each group weigh?
+
+    A group counts as often as it has members: multiply each error by its group's count, sum,
     and divide by the sum of the counts (``np.average`` has ``weights``)."""
     expect_close(answer([10.0, 20.0], [50, 50]), 15, "For equal groups")
     expect_close(answer([10.0, 20.0], [90, 10]), 11, "For groups of 90 and 10")
@@ -42,7 +48,9 @@ def overall_error(answer: Any) -> str:
 
 
 def possible_counts(answer: Any) -> str:
-    """Try every k from 0 to n and keep those with ``round(100 * k / n, 1) == percent``."""
+    """For which whole numbers of people, out of n, would this percentage have been printed?
+
+    Try every k from 0 to n and keep those with ``round(100 * k / n, 1) == percent``."""
     expect_equal(_list(answer(33.3, 3)), [1], "For 33.3 % of 3")
     expect_equal(_list(answer(50.0, 3)), [], "For 50.0 % of 3, which no count can give,")
     expect_equal(_list(answer(0.1, 1500)), [1, 2], "For 0.1 % of 1500, where two counts fit,")

@@ -18,7 +18,8 @@ MAX_INTEGER = 2**53
 
 _MAX_TEXT = 20_000
 _MAX_DEPTH = 6
-_SETTINGS = ("activation", "rate")  # of a layer that its output shape and parameters don't tell
+# Of a layer, what its output shape and parameters don't tell.
+_SETTINGS = ("activation", "rate", "scale", "offset")
 
 Reading = dict[str, Any]
 
@@ -154,8 +155,13 @@ def _read_pairs(
 
 def read_layer(layer: Any) -> Reading:
     """Read a layer of a Keras model: its kind, output shape, parameters and what else matters."""
+    return read(describe_layer(layer))
+
+
+def describe_layer(layer: Any) -> dict[str, Any]:
+    """Say what a layer of a built Keras model is; an open length in its output shape is -1."""
     configuration = layer.get_config()
-    facts = {
+    facts: dict[str, Any] = {
         "kind": type(layer).__name__,
         "output shape": [-1 if size is None else size for size in layer.output.shape],
         "parameters": int(layer.count_params()),
@@ -163,7 +169,7 @@ def read_layer(layer: Any) -> Reading:
     for name in _SETTINGS:
         if isinstance(configuration.get(name), str | float | int):
             facts[name] = configuration[name]
-    return read(facts)
+    return facts
 
 
 def read_axes(axes: Any) -> Reading:

@@ -13,6 +13,7 @@ from pathlib import Path
 import nbformat
 
 from course_utils.execution.run_folder import is_run
+from course_utils.exercises.solved import begin
 from course_utils.files import make_folder, write_text
 from course_utils.notebooks import read_notebook
 
@@ -78,6 +79,7 @@ def prepare(lessons: Sequence[Path], folder: Path, *, texts: Sequence[Path] = ()
     for name, content in contents.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         write_text(folder / name, content)
+    begin(folder)
     kept = tuple(name for name in sources if name not in missing)
     return WorkingCopy(folder, tuple(lesson.name for lesson in lessons), tuple(missing), kept)
 

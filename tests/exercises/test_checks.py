@@ -2,11 +2,13 @@
 
 import math
 import sys
+from collections import Counter
 
 import numpy as np
 import pytest
 
 from course_utils.exercises import CHECKS, check
+from tests.exercises.networks import MISTAKES as NETWORK_MISTAKES
 
 
 def not_done(*arguments):
@@ -18,6 +20,7 @@ def leave(*arguments):
 
 
 MISTAKES = {
+    **NETWORK_MISTAKES,
     "1.2": [lambda x: x / 255, lambda x: (x / 256).astype("float32"), lambda x: None],
     "1.3": [lambda labels, n: labels, lambda labels, n: np.eye(n)[labels].T],
     "1.1": [
@@ -37,7 +40,7 @@ MISTAKES = {
     "2.3": [lambda plane: plane[::2, ::2], lambda plane: plane.max()],
     "2.4": [lambda x: np.exp(x) / np.exp(x).sum(), lambda x: x / x.sum()],
     "2.5": [lambda p, label: -np.log2(p[label]), lambda p, label: 1 - p[label]],
-    "2.6": [
+    "2.9": [
         lambda layers: 1 + sum(kernel - 1 for kernel, stride in layers),
         lambda layers: math.prod(kernel for kernel, stride in layers),
     ],
@@ -100,7 +103,7 @@ def test_mistakes_get_a_hint(exercise, answer, capsys):
 @pytest.mark.parametrize(
     ("exercise", "answer", "found"),
     [
-        ("2.6", receptive_field, "16 pixels for `classic`, 46 for `quick`"),
+        ("2.9", receptive_field, "16 pixels for `classic`, 46 for `quick`"),
         ("3.6", learning_rate, "up in a straight line to the highest"),
         ("3.7", normalise, "every feature has mean 0 and variance 1"),
     ],
@@ -113,14 +116,14 @@ def test_right_answers_are_accepted(exercise, answer, found, capsys):
 @pytest.mark.parametrize(
     ("exercise", "answer", "message"),
     [
-        ("2.6", lambda layers: 3, "For two 3×3 convolutions the answer is 5 but yours is 3"),
+        ("2.9", lambda layers: 3, "For two 3×3 convolutions the answer is 5 but yours is 3"),
         (
-            "2.6",
+            "2.9",
             lambda layers: 1 + sum(kernel - 1 for kernel, _ in layers),
             "When poolings and convolutions take turns, the answer is 16 but yours is 7",
         ),
         (
-            "2.6",
+            "2.9",
             lambda layers: receptive_field(layers, late=True),
             "When a 2×2 pooling with stride 2 follows, the answer is 6 but yours is 7",
         ),
@@ -184,6 +187,19 @@ def test_an_error_names_the_line_of_the_learners_function(capsys):
     check("3.1", step)
     out = capsys.readouterr().out
     assert "line 3 of your function raised NameError: name 'scled' is not defined" in out
+
+
+@pytest.mark.parametrize("exercise", CHECKS)
+def test_the_first_failure_gets_a_nudge_and_the_second_the_method(exercise, capsys, monkeypatch):
+    monkeypatch.setattr("course_utils.exercises._num_failures", Counter())
+    hints = []
+    for _ in range(3):
+        check(exercise, None)
+        hints.append(capsys.readouterr().out.splitlines()[1])
+    nudge, method, again = hints
+    assert nudge != method == again
+    written = " ".join((CHECKS[exercise].__doc__).split()).replace("``", "`")
+    assert f"{nudge} {method}".replace("Hint: ", "") == written
 
 
 def test_an_unknown_exercise_is_an_error():

@@ -1,0 +1,103 @@
+"""Which exercises a learner has solved, in a small file beside their lessons.
+
+The file holds the numbers of exercises and nothing about the person. It is made with the learner's
+folder (see ``working_copy``); where there is none, as in the course's own lessons, nothing is kept.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from course_utils.files import write_text
+
+FILE_NAME = "solved.json"
+
+
+class _Solved(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    solved: list[str] = []
+
+
+class SolvedError(ValueError):
+    """The file with the solved exercises can't be used; the message says why and what to do."""
+
+
+def begin(folder: Path) -> None:
+    """Make the file of a learner who has solved nothing yet; one that is there stays as it is."""
+    path = folder / FILE_NAME
+    if not path.exists():
+        _write(path, [])
+
+
+def read_solved(folder: Path, *, known: Collection[str]) -> list[str] | None:
+    """Read which exercises have been solved, in the order of ``known``.
+
+    Args:
+        folder: the learner's.
+        known: the numbers of all exercises; others are left out.
+
+    Returns:
+        None where nothing is kept.
+
+    Raises:
+        SolvedError: the file holds something else, or can't be read.
+    """
+    path = folder / FILE_NAME
+    try:
+        found = _Solved.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise SolvedError(f"{path} can't be read: {error.strerror}") from None
+    except ValidationError:
+        raise SolvedError(
+            f"{path} doesn't hold the numbers of solved exercises any more; delete it, open the "
+            "lessons with `course lab`, and run the check cells again"
+        ) from None
+    return [exercise for exercise in known if exercise in found.solved]
+
+
+def remember(exercise: str, folder: Path, *, known: Collection[str]) -> list[str] | None:
+    """Add an exercise to those that have been solved.
+
+    Returns:
+        All that have been; None where nothing is kept.
+
+    Raises:
+        SolvedError: the file can't be read or written; it stays as it is.
+    """
+    solved = read_solved(folder, known=known)
+    if solved is None or exercise in solved:
+        return solved
+    solved = [one for one in known if one in {*solved, exercise}]
+    try:
+        _write(folder / FILE_NAME, solved)
+    except OSError as error:
+        raise SolvedError(f"{folder / FILE_NAME} can't be written: {error.strerror}") from None
+    return solved
+
+
+def by_lesson(known: Iterable[str]) -> dict[str, list[str]]:
+    """The numbers of exercises by that of their lesson."""
+    lessons = defaultdict(list)
+    for exercise in known:
+        lessons[exercise.partition(".")[0]].append(exercise)
+    return dict(lessons)
+
+
+def describe(solved: Collection[str], *, known: Collection[str]) -> str:
+    """Say how far a learner is, a line for each lesson."""
+    lines = [f"{len(solved)} of {len(known)} exercises solved"]
+    for lesson, exercises in by_lesson(known).items():
+        left = [exercise for exercise in exercises if exercise not in solved]
+        num = len(exercises) - len(left)
+        rest = f"; left: {', '.join(left)}" if left and num else ""
+        lines.append(f"  lesson {lesson}: {num} of {len(exercises)}{rest}")
+    return "\n".join(lines)
+
+
+def _write(path: Path, solved: list[str]) -> None:
+    write_text(path, _Solved(solved=solved).model_dump_json(indent=1) + "\n")
