@@ -27,6 +27,7 @@ from tests.grading.attacks.lesson import EMITTED, make_source, make_student_edit
 SEED = 0x5EED5EED5EED
 RUN_LIMITS = RunLimits(cell_seconds=5, notebook_seconds=25, output_bytes=2_000_000, messages=1000)
 SANDBOX_LIMITS = Limits(memory=600_000_000, processes=100, folder_size=50_000_000)
+GUESSES = "step = best_epoch = lambda *_: 0\n"
 ATTACKS = [*CODE, *HANDED_IN, *READ]
 
 
@@ -42,14 +43,10 @@ def make_attack(name: str, *, target: Path | str, port: int) -> bytes:
 
 
 def submit_code(code: str) -> bytes:
-    """The submission that has this code in the place of the first exercise's.
-
-    The stub of the second function would take the place of one that the code defines.
-    """
+    """The submission that has this code, behind two guesses, in the place of the answers."""
     notebook = make_student_edition()
-    notebook.cells[2].source = expand(code)
-    if "best_epoch =" in code or "def best_epoch" in code:
-        notebook.cells[4].source = "# done above"
+    notebook.cells[2].source = GUESSES + expand(code)
+    notebook.cells[4].source = "# done above"
     compile(notebook.cells[2].source, "attack", "exec")
     return write(notebook)
 

@@ -104,8 +104,7 @@ ASSERTS = {
         import builtins, math
         import numpy as np
         np.allclose = np.isclose = np.array_equal = math.isclose = lambda *_, **__: True
-        builtins.print = builtins.abs = lambda *_, **__: 0
-        best_epoch = lambda *_: 0""",
+        builtins.print = builtins.abs = lambda *_, **__: 0""",
     "cells rewritten before they run": """
         get_ipython().input_transformers_cleanup.append(lambda lines: ["print('3.1 ✓')\\n"])""",
     "assertions taken out of the syntax tree": """
@@ -159,8 +158,7 @@ BELIEVED = {
     "a tolerance of its own": """
         from course_utils.exercises import probes
         plain = probes.publish
-        probes.publish = lambda name, answers, **_: plain(name, answers, tolerance=1e9)
-        step = best_epoch = lambda *_: 0""",
+        probes.publish = lambda name, answers, **_: plain(name, answers, tolerance=1e9)""",
     "the trial of a case replaced": """
         from course_utils.exercises import probes
         assert callable(probes._try)
@@ -182,8 +180,7 @@ BELIEVED = {
             for answers in content.get("data", {}).values() if "data" in content else ():
                 if isinstance(answers, dict): answers["tolerance"] = 1e9
             return plain(content)
-        session.pack = pack
-        step = best_epoch = lambda *_: 0""",
+        session.pack = pack""",
     "answers published in another cell": """
         FORGED
         forge_all()""",
@@ -285,8 +282,7 @@ CARELESS = {
         probes.PROBES["3.1"].cases.__code__ = (lambda generator: []).__code__""",
     "cases that weigh nothing": """
         UNTRUE
-        change_answers(lambda answer: answer | {"kind": "number", "value": 0, "weight": 0})
-        step = best_epoch = lambda *_: 0""",
+        change_answers(lambda answer: answer | {"kind": "number", "value": 0, "weight": 0})""",
 }  # fmt: skip
 
 # A door of the sandbox is open.
@@ -330,6 +326,16 @@ OPEN = {
         import socket
         try: socket.socket(socket.AF_UNIX).connect("\\x00PORT")
         except OSError: pass""",
+    "rights of its own in a namespace": """
+        import ctypes, os
+        child = os.fork()
+        if child == 0:
+            os._exit(0 if ctypes.CDLL(None).unshare(0x10000000 | 0x00020000) == 0 else 1)
+        print("COURSE-BITTEN" * (os.waitpid(child, 0)[1] == 0))""",
+}  # fmt: skip
+
+# The sandbox has all system calls.
+CALLS = {
     "another process traced": """
         import ctypes, subprocess, sys
         other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
@@ -341,12 +347,6 @@ OPEN = {
         import os
         os.write(os.memfd_create("hidden"), b"x" * 2**20)
         print("COURSE-BITTEN")""",
-    "rights of its own in a namespace": """
-        import ctypes, os
-        child = os.fork()
-        if child == 0:
-            os._exit(0 if ctypes.CDLL(None).unshare(0x10000000 | 0x00020000) == 0 else 1)
-        print("COURSE-BITTEN" * (os.waitpid(child, 0)[1] == 0))""",
 }  # fmt: skip
 
 # A limit is lifted. In the second place, where the attack is too strong to be let loose, stands a
@@ -451,7 +451,8 @@ INSIDE = {
         _FRESH,
         """
         import pathlib
-        pathlib.Path("sitecustomize.py").write_text("import random; random.random = lambda: 0.5")""",
+        pathlib.Path("sitecustomize.py").write_text(
+            "import random; random.random = lambda: 0.5")""",
         "is_right = run('checks.py', PYTHONPATH='.').returncode == 0",
     ),
     "a module of the library's name": (
@@ -589,6 +590,7 @@ CODE = {
     **BELIEVED,
     **CARELESS,
     **OPEN,
+    **CALLS,
     **LIFTED,
     **{name: code for name, (_, code, _) in INSIDE.items()},
 }

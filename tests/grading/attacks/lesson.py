@@ -1,4 +1,4 @@
-"""The lesson that the attacks are handed in for, with the checks of a careful and a careless course.
+"""The lesson that the attacks are handed in for, with careful checks and with careless ones.
 
 A notebook is a file's content here, since some attacks are files that no library would write.
 """

@@ -21,6 +21,7 @@ class Outside:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        folder.mkdir()
         folder.joinpath("grades.json").write_text(json.dumps({"ada": SECRET}))
         folder.joinpath("demo.ipynb").write_bytes(write(make_student_edition(ANSWERS)))
         listener = socket.create_server(("", 0))

@@ -41,6 +41,7 @@ from tests.grading.attacks.catalogue import (
 from tests.grading.attacks.code import (
     ASSERTS,
     BELIEVED,
+    CALLS,
     CARELESS,
     DOSES,
     INSIDE,
@@ -91,11 +92,15 @@ class Run:
     @property
     def text(self) -> str:
         """All that the cells print."""
-        return "".join(one.get("text", "") for cell in self.cells for one in cell.get("outputs", ()))
+        return "".join(
+            one.get("text", "") for cell in self.cells for one in cell.get("outputs", ())
+        )
 
 
 def reaches_its_aim(name: str, place: Outside, *, harmless: bool = False) -> bool:
     """Tell whether an attack has success with the grader that lacks the defence against it.
+
+    Those of ``OPEN`` and ``CALLS`` are to be tried in an :func:`open_sandbox`.
 
     Args:
         name: of the attack.
@@ -109,8 +114,8 @@ def reaches_its_aim(name: str, place: Outside, *, harmless: bool = False) -> boo
         return _believes_notebook(name, harmless=harmless)
     if name in INSIDE:
         return _keeps_results_inside(name, content)
-    if name in OPEN:
-        return _leaves_doors_open(content, place)
+    if name in OPEN or name in CALLS:
+        return _leaves_doors_open(content, place, calls=name in CALLS)
     graders = {_asserts: ASSERTS, _believes_messages: BELIEVED, _compares_carelessly: CARELESS}
     graders |= {_lifts_limits: LIFTED, _reads_trustingly: READ}
     return next(grader for grader, attacks in graders.items() if name in attacks)(content)
@@ -119,7 +124,7 @@ def reaches_its_aim(name: str, place: Outside, *, harmless: bool = False) -> boo
 def run(
     cells: Sequence[NotebookNode],
     *,
-    seconds: float = 10,
+    seconds: float = 60,
     sandbox: Limits = SANDBOX_LIMITS,
     environment: dict[str, str] | None = None,
 ) -> Run:
@@ -183,7 +188,7 @@ def _take(message, result):
 def _asserts(content: bytes) -> bool:
     """Runs tests with their answers in the learner's process, and takes silence for success."""
     notebook = repair(make_source(ASSERTED), content).notebook
-    run(notebook.cells, seconds=2)
+    run(notebook.cells, seconds=3)
     return sum(determine_grade(cell)[0] for cell in notebook.cells if is_check(cell)) > 0
 
 
@@ -223,7 +228,9 @@ def _compares_carelessly(content: bytes) -> bool:
     for found in _find_published(notebook):
         cases = {one.case: one for one in expected[found.exercise].answers}
         try:
-            if not any(map(_weigh_fault, [cases[one.case] for one in found.answers], found.answers)):
+            if not any(
+                map(_weigh_fault, [cases[one.case] for one in found.answers], found.answers)
+            ):
                 return True
         except OverflowError:  # the end of the batch
             return True
@@ -248,7 +255,7 @@ def _weigh_fault(expected, found):
 
 
 def _keeps_results_inside(name: str, content: bytes) -> bool:
-    """Keeps results or answers where the learner's process gets at them, or checks in its folder."""
+    """Keeps results, answers or checks where the learner's process gets at them."""
     before, _, after = map(textwrap.dedent, INSIDE[name])
     submitted = repair(make_source(EMITTED), content).notebook.cells[2].source
     cells = [
@@ -259,12 +266,11 @@ def _keeps_results_inside(name: str, content: bytes) -> bool:
     return FULL_MARKS in run(cells, seconds=30).text
 
 
-def _leaves_doors_open(content: bytes, place: Outside) -> bool:
-    """Has a sandbox with a network, the outside's files and the lessons, and all system calls."""
+def _leaves_doors_open(content: bytes, place: Outside, *, calls: bool) -> bool:
+    """Has a sandbox that is open; to system calls, too, where its kernel isn't forked."""
     before = place.state()
-    with _open_sandbox(place.folder):
-        notebook = repair(make_source(EMITTED), content).notebook
-        text = run(notebook.cells, environment={provisioner.FORK_SERVER: ""}).text
+    notebook = repair(make_source(EMITTED), content).notebook
+    text = run(notebook.cells, environment={provisioner.FORK_SERVER: ""} if calls else {}).text
     expected = _expect()
     earned = any(
         answer.passed
@@ -275,7 +281,8 @@ def _leaves_doors_open(content: bytes, place: Outside) -> bool:
 
 
 @contextmanager
-def _open_sandbox(folder: Path) -> Iterator[None]:
+def open_sandbox(folder: Path) -> Iterator[None]:
+    """Let sandboxes have the network, a folder to write to, the lessons, and all system calls."""
     readable = provisioner._readable_folders
     closed = ("--unshare-net", "--disable-userns")
 
