@@ -18,56 +18,38 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-import nbformat
-from nbformat import NotebookNode
 from rich.table import Table
 
 from benchmarks import autograde_in_sandbox as inside
 from course_utils.grading.sandbox import provisioner
 from course_utils.grading.sandbox.guard import Guard, Limits, Plan, SandboxError
-from tests.grading.attacks import (
-    ANSWERS,
+from tests.grading.attacks.catalogue import (
     ATTACKS,
-    MAX_SCORE,
     RUN_LIMITS,
     SANDBOX_LIMITS,
     judge,
     make_attack,
-    make_source,
-    make_student_edition,
     submit_code,
 )
+from tests.grading.attacks.lesson import (
+    ANSWERS,
+    ASSERTED,
+    MAX_SCORE,
+    make_source,
+    make_student_edition,
+    write,
+)
 
-# Hidden tests as nbgrader's manual teaches them.
-ASSERTED = {
-    "step": """\
-assert step(2.0, 3.0, 0.5) == 0.5
-assert step(1.0, 0.0, 0.1) == 1.0
-assert step(0.0, -4.0, 0.25) == 1.0
-assert abs(step(0.3, 0.7, 0.1) - 0.23) < 1e-9""",
-    "best_epoch": """\
-assert best_epoch([0.9, 0.5, 0.7]) == 2
-assert best_epoch([0.3]) == 1
-assert best_epoch([3.0, 2.0, 1.0]) == 3
-assert best_epoch([1.0, 0.5, 0.5]) == 2""",
-}
-# Attacks of the catalogue in the form that fits nbgrader: its hidden checks hold the right answers,
-# and what it looks at is its database.
+# An attack of the catalogue in the form that fits nbgrader, which looks at its database.
 FITTED = {
-    "hidden checks read from memory, for nbgrader": r"""
-        import re
-        def look_up(name, given):
-            for found, expected in re.findall(name + r"\((.*?)\) (?:==|-) ([-.\d]+)", In[-1]):
-                if eval(f"({found},)") == given: return eval(expected)
-        step = lambda *given: look_up("step", given)""",
     "results forged where the judge looks, for nbgrader": """
         import sqlite3
         with sqlite3.connect("../../../gradebook.db") as gradebook:
             gradebook.execute("UPDATE grade SET manual_score = 2.5")""",
 }  # fmt: skip
 CONTROLS = {
-    "(everything solved)": make_student_edition(ANSWERS),
-    "(nothing done)": make_student_edition(),
+    "(everything solved)": write(make_student_edition(ANSWERS)),
+    "(nothing done)": write(make_student_edition()),
 }
 
 LIMITS = Limits(memory=2_000_000_000, processes=100, folder_size=300_000_000)
@@ -113,7 +95,7 @@ class Row:
     ending: str
 
 
-def make_attacks() -> dict[str, NotebookNode]:
+def make_attacks() -> dict[str, bytes]:
     """Every attack, by its name."""
     target = inside.COURSE / "submitted" / inside.NEIGHBOUR
     attacks = {name: make_attack(name, target=target, port=inside.PORT) for name in ATTACKS}
@@ -122,16 +104,16 @@ def make_attacks() -> dict[str, NotebookNode]:
 
 def make_course(folder: Path) -> None:
     """Make a course with a lesson that the neighbour has handed in."""
-    _write(make_source(ASSERTED), folder / "source" / inside.ASSIGNMENT)
+    _write(write(make_source(ASSERTED)), folder / "source" / inside.ASSIGNMENT)
     submitted = folder / "submitted" / inside.NEIGHBOUR
-    _write(make_student_edition(ANSWERS), submitted / inside.ASSIGNMENT)
+    _write(write(make_student_edition(ANSWERS)), submitted / inside.ASSIGNMENT)
     (submitted / "grades.json").write_text(json.dumps({inside.NEIGHBOUR: inside.SECRET}))
     (folder / "nbgrader_config.py").write_text('get_config().CourseDirectory.course_id = "demo"\n')
 
 
-def _write(notebook, folder):
+def _write(content, folder):
     folder.mkdir(parents=True)
-    nbformat.write(notebook, folder / f"{inside.ASSIGNMENT}.ipynb")
+    folder.joinpath(f"{inside.ASSIGNMENT}.ipynb").write_bytes(content)
 
 
 def autograde(learner: str, course: Path, *, seconds: float, report: Path) -> Autograded:
@@ -205,11 +187,11 @@ def _describe_end(report, seconds):
     return f"failed: {error}" if return_code else "graded"
 
 
-def compare(submissions: Mapping[str, NotebookNode], *, seconds: float) -> Iterator[Row]:
+def compare(submissions: Mapping[str, bytes], *, seconds: float) -> Iterator[Row]:
     """Hand submissions in to both graders, two at a time.
 
     Args:
-        submissions: the notebooks, by the names of the rows.
+        submissions: the notebooks' contents, by the names of the rows.
         seconds: how long nbgrader may take for one.
 
     Raises:
@@ -220,8 +202,8 @@ def compare(submissions: Mapping[str, NotebookNode], *, seconds: float) -> Itera
         make_course(folder / "course")
         autograde(inside.NEIGHBOUR, folder / "course", seconds=seconds, report=folder / "first")
         course = folder / "first" / "course"
-        for one, notebook in submissions.items():
-            _write(notebook, course / "submitted" / _to_id(one) / inside.ASSIGNMENT)
+        for one, content in submissions.items():
+            _write(content, course / "submitted" / _to_id(one) / inside.ASSIGNMENT)
 
         def run(one):
             learner = _to_id(one)

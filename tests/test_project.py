@@ -144,6 +144,7 @@ def direct_dependencies():
 
 
 def test_constraints_are_plain_versions():
+    assert constraints()
     for pin in constraints():
         assert pin.url is None, pin
         assert re.fullmatch(r"==[\w.+!]+", str(pin.specifier)), pin

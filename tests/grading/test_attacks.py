@@ -1,16 +1,13 @@
 """Attacks on the grader, each by a real submission in the real sandbox, forked as in a batch.
 
 None of them earns a point, and none leaves a trace outside: no changed file, no process, no
-connection, no line in the terminal.
+connection, no line in the terminal. And each bites: a grader that lacks the defence falls for it.
 """
 
-import hashlib
 import json
 import os
-import socket
 import subprocess
 import sys
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -21,61 +18,38 @@ from course_utils.grading.judge.plugin import RunLimits
 from course_utils.grading.sandbox.fork_server import start_fork_server
 from course_utils.grading.sandbox.guard import Limits
 from course_utils.grading.sandbox.provisioner import unavailable
-from tests.grading.attacks import (
+from tests.grading.attacks.catalogue import (
     ATTACKS,
-    CODE,
-    MAX_SCORE,
     RUN_LIMITS,
     SANDBOX_LIMITS,
     SEED,
     judge,
     make_attack,
-    submit_code,
+    run_source,
 )
+from tests.grading.attacks.code import ASSERTS, BELIEVED, CALLS, CARELESS, INSIDE, LIFTED, OPEN
+from tests.grading.attacks.files import HANDED_IN, READ
+from tests.grading.attacks.lesson import ANSWERS, MAX_SCORE, make_student_edition, write
+from tests.grading.attacks.outside import SECRET, Outside
+from tests.grading.attacks.weak_graders import open_sandbox, reaches_its_aim
 
 pytestmark = pytest.mark.skipif(unavailable() is not None, reason=str(unavailable()))
 
-
 _MARK = "COURSE-LEFTOVER"
+_WEAKNESSES = (ASSERTS, BELIEVED, CARELESS, OPEN, CALLS, LIFTED, HANDED_IN, READ)
+_HARMLESS = [*(next(iter(attacks)) for attacks in _WEAKNESSES), *INSIDE]
 
 
-class _Outside:
-    """What lies outside the sandbox, and what reaches it."""
+def _find_leftovers():
+    """Processes that are still there, known by the seed or their command line.
 
-    def __init__(self, folder):
-        self.folder = folder
-        self.grades = folder / "grades.json"
-        self.grades.write_text('{"ada": "OTHER-LEARNERS-ANSWER"}')
-        self.listener = socket.create_server(("", 0))
-        self.port = self.listener.getsockname()[1]
-        self.connections = []
-        threading.Thread(target=self._listen, daemon=True).start()
-
-    def _listen(self):
-        while True:
-            try:
-                self.connections.append(self.listener.accept()[1])
-            except OSError:
-                return
-
-    def state(self):
-        files = {
-            str(path): hashlib.sha256(path.read_bytes()).hexdigest()
-            for path in [*self.folder.rglob("*"), *map(type(self.folder), ["/etc/passwd"])]
-            if path.is_file()
-        }
-        return files, list(self.connections)
-
-    def leftovers(self):
-        """Processes that are still there, known by the seed or their command line.
-
-        A forked kernel has that of its server.
-        """
-        return [
-            process.pid
-            for process in psutil.process_iter()
-            if process.pid != os.getpid() and _belongs(process)
-        ]
+    A forked kernel has that of its server.
+    """
+    return [
+        process.pid
+        for process in psutil.process_iter()
+        if process.pid != os.getpid() and _belongs(process)
+    ]
 
 
 def _belongs(process):
@@ -89,20 +63,15 @@ def _belongs(process):
 
 @pytest.fixture(scope="module")
 def outside(tmp_path_factory):
-    place = _Outside(tmp_path_factory.mktemp("outside"))
+    place = Outside(tmp_path_factory.mktemp("outside") / "course")
     yield place
-    place.listener.close()
+    place.close()
 
 
 @pytest.fixture(scope="module")
-def verdicts(outside, tmp_path_factory):
-    """The verdict on each attack, and the state outside before and after all of them."""
-
-    def attack(name):
-        notebook = make_attack(name, target=outside.folder, port=outside.port)
-        return judge(name, notebook, limits=RUN_LIMITS, sandbox=SANDBOX_LIMITS)
-
-    before, folder = outside.state(), tmp_path_factory.mktemp("server")
+def pool(tmp_path_factory):
+    """Two threads, whose kernels come from a fork server."""
+    folder = tmp_path_factory.mktemp("server")
     with (
         start_fork_server([_MARK, "course_utils.exercises"], folder) as variables,
         pytest.MonkeyPatch.context() as patch,
@@ -110,8 +79,55 @@ def verdicts(outside, tmp_path_factory):
     ):
         for variable, value in variables.items():
             patch.setenv(variable, value)
-        judged = dict(zip(ATTACKS, pool.map(attack, ATTACKS), strict=True))
-    return judged, before, outside.state()
+        run_source(RUN_LIMITS, SANDBOX_LIMITS)
+        yield pool
+
+
+@pytest.fixture(scope="module")
+def verdicts(outside, pool):
+    """The verdict on each attack, and the state outside before and after all of them."""
+
+    def attack(name):
+        content = make_attack(name, target=outside.folder, port=outside.port)
+        return judge(name, content, limits=RUN_LIMITS, sandbox=SANDBOX_LIMITS)
+
+    before = outside.state()
+    judged = dict(zip(ATTACKS, pool.map(attack, ATTACKS), strict=True))
+    return judged, before, outside.state(), _find_leftovers()
+
+
+def _try_weak_graders(names, pool, folder, *, harmless=False):
+    """Whether each attack reaches its aim where the defence against it is taken away."""
+
+    def try_weak_grader(name):
+        place = Outside(folder / str(names.index(name)))
+        try:
+            return reaches_its_aim(name, place, harmless=harmless)
+        finally:
+            place.close()
+
+    outdoors = [name for name in names if name in OPEN or name in CALLS]
+    indoors = [name for name in names if name not in outdoors]
+    aims = dict(zip(indoors, pool.map(try_weak_grader, indoors), strict=True))
+    with open_sandbox(folder):
+        return aims | dict(zip(outdoors, pool.map(try_weak_grader, outdoors), strict=True))
+
+
+@pytest.fixture(scope="module")
+def aims(pool, tmp_path_factory):
+    return _try_weak_graders(ATTACKS, pool, tmp_path_factory.mktemp("aims"))
+
+
+@pytest.fixture(scope="module")
+def harmless_aims(pool, tmp_path_factory):
+    """The same for the student edition as it is, with each of the weak graders."""
+    return _try_weak_graders(_HARMLESS, pool, tmp_path_factory.mktemp("aims"), harmless=True)
+
+
+def test_there_are_more_than_sixty_kinds():
+    assert len(set(ATTACKS)) == len(ATTACKS) > 60
+    contents = [make_attack(name, target="target", port=1) for name in ATTACKS]
+    assert len(set(contents)) == len(ATTACKS)
 
 
 @pytest.mark.parametrize("name", ATTACKS)
@@ -119,13 +135,23 @@ def test_no_attack_earns_a_point(verdicts, name):
     judgement = verdicts[0][name]
     assert judgement.max_score == MAX_SCORE
     assert judgement.score == 0, judgement.checks
-    assert "OTHER-LEARNERS-ANSWER" not in judgement.executed
-    json.loads(judgement.executed)
+    assert SECRET not in judgement.executed
+    assert judgement.ending.kind == "refused" or json.loads(judgement.executed)["cells"]
 
 
-def test_nothing_outside_has_changed(verdicts, outside):
+@pytest.mark.parametrize("name", ATTACKS)
+def test_each_attack_bites_where_the_defence_is_taken_away(aims, name):
+    assert aims[name]
+
+
+@pytest.mark.parametrize("name", _HARMLESS)
+def test_not_even_a_weak_grader_gives_something_for_nothing(harmless_aims, name):
+    assert not harmless_aims[name]
+
+
+def test_nothing_outside_has_changed(verdicts):
     assert verdicts[1] == verdicts[2]
-    assert outside.leftovers() == []
+    assert verdicts[3] == []
 
 
 @pytest.mark.parametrize(
@@ -137,25 +163,28 @@ def test_nothing_outside_has_changed(verdicts, outside):
         ("endless output", "too_much_output"),
         ("os._exit", "died"),
         ("kernel killed", "died"),
+        ("a gigabyte of output", "out_of_memory"),
+        ("a flood of messages", "too_much_output"),
+        ("waiting for an input", "finished"),
         ("magic comments", "finished"),
         ("tags on every cell", "finished"),
         ("checks deleted", "finished"),
+        ("a file that is nested too deep", "refused"),
+        ("a file of too many parts", "refused"),
     ],
 )
 def test_how_it_ended_is_told(verdicts, name, ending):
     assert verdicts[0][name].ending.kind == ending
 
 
-def test_an_honest_answer_earns_its_points_beside_them():
-    honest = (
-        "def step(weight, gradient, learning_rate):\n    return weight - gradient * learning_rate"
-    )
-    assert judge("ada", submit_code(honest), limits=RunLimits(), sandbox=Limits()).score == 2
+def test_an_honest_answer_earns_its_points_beside_them(pool):
+    honest = write(make_student_edition({"step": ANSWERS["step"]}))
+    assert judge("ada", honest, limits=RUN_LIMITS, sandbox=SANDBOX_LIMITS).score == 2
 
 
 def test_nothing_reaches_the_terminal(capfd):
-    notebook = submit_code(CODE["the terminal written to"])
-    judge("ada", notebook, limits=RunLimits(), sandbox=Limits())
+    attack = make_attack("the terminal written to", target="", port=0)
+    judge("ada", attack, limits=RunLimits(), sandbox=Limits())
     captured = capfd.readouterr()
     assert "COURSE-TERMINAL" not in captured.out + captured.err
 

@@ -13,6 +13,15 @@ def test_one_row_for_each_prevalence_seed_and_palette():
     assert table.accuracy.between(0, 1).all()
 
 
+def test_the_prevalence_changes_the_pictures_and_so_the_accuracy():
+    table = rare_palette.measure(
+        seeds=[0], epochs=1, num_train=200, num_test=200, palette_prevalences=[0.5, 0.5, 0.05]
+    )
+    first, same, rare = table.accuracy.to_numpy().reshape(3, 2)
+    assert (first == same).all()
+    assert (first != rare).any()
+
+
 def test_gaps_are_a_minus_b_for_each_seed_and_prevalence():
     runs = pd.DataFrame(
         [

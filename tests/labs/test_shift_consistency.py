@@ -50,6 +50,8 @@ def test_one_row_for_each_pooling_and_seed():
     assert list(table.seed) == [0, 1, 0, 1]
     assert table.shift_consistency.between(0, 1).all()
     assert table.gap.between(0, 1).all()
+    measured = table[["shift_consistency", "gap"]].to_numpy()
+    assert len({tuple(row) for row in measured}) > 1
 
 
 def test_without_a_shift_every_network_is_consistent():

@@ -227,7 +227,9 @@ def test_broken_submissions_are_broken_as_described(course):
 
 def test_no_submission_holds_a_hidden_test(course):
     make_example_class(course, NUM_KINDS, seed=0)
-    for path in course.glob("submitted/*/*/*"):
+    paths = list(course.glob("submitted/*/*/*"))
+    assert len(paths) >= NUM_KINDS
+    for path in paths:
         text = path.read_text(encoding="utf-8")
         assert "HIDDEN TESTS" not in text
         assert "emit(" not in text

@@ -250,6 +250,8 @@ def test_local_sockets_of_this_computer_cannot_be_reached(kernel):
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(name)
         server.listen()
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(name)
         found = kernel.run(f"import socket; socket.socket(socket.AF_UNIX).connect({name!r})")
     assert found.startswith("!ConnectionRefusedError")
 
@@ -324,15 +326,18 @@ def test_the_settings_of_linux_cannot_be_written(kernel):
     # Not written, only opened: root's grader would change them for the whole computer.
     found = kernel.run("""
         import os
+        count = 0
         for folder, _, files in os.walk("/proc/sys"):
             for name in files:
+                count += 1
                 try:
                     os.close(os.open(os.path.join(folder, name), os.O_WRONLY))
                     print(folder, name)
                 except OSError:
                     pass
+        print(count > 100)
     """)
-    assert found == ""
+    assert found == "True"
 
 
 def test_the_work_folder_is_limited_and_so_is_a_file(kernel):
