@@ -229,10 +229,9 @@ def _make_references(
         pool.submit(make_reference, name, source, settings) for name, source in plan.sources.items()
     ]
     check_assignment(course, plan.assignment, plan.sources)
-    for _ in futures:
-        future = pool.wait()
-        if future.status == "error":
-            raise BatchError(f"{plan.assignment} cannot be graded: {future.exception()}")
+    for future in futures:
+        if error := pool.wait([future]).exception():
+            raise BatchError(f"{plan.assignment} cannot be graded: {error}")
     return tuple(future.result() for future in futures)
 
 
@@ -243,7 +242,7 @@ def _judge(
     from course_utils.grading.batch.tasks import SubmissionTask, judge_submission, read_submitted
 
     waiting = deque(plan.pending)
-    running: dict[object, SubmissionTask] = {}
+    running: dict[Future[Any], SubmissionTask] = {}
     while waiting or running:
         while waiting and len(running) < pool.num_workers:
             learner = waiting.popleft()
@@ -253,14 +252,16 @@ def _judge(
             )
             task = SubmissionTask(learner, plan.assignment, submitted, references, settings)
             yield SubmissionStarted(learner)
-            running[pool.submit(judge_submission, task).key] = task
+            running[pool.submit(judge_submission, task)] = task
         yield _wait_for_judgement(pool, running)
 
 
-def _wait_for_judgement(pool: Pool, running: "dict[object, SubmissionTask]") -> SubmissionFinished:
+def _wait_for_judgement(
+    pool: Pool, running: "dict[Future[Any], SubmissionTask]"
+) -> SubmissionFinished:
     """Wait for the next judgement. Dask may forget it then: nobody holds its future any more."""
-    future = pool.wait()
-    task = running.pop(future.key)
+    future = pool.wait(running)
+    task = running.pop(future)
     return SubmissionFinished(task.learner, _find_outcome(future, task), "")
 
 
