@@ -44,13 +44,26 @@ def shift(
         pixels: the farthest that a picture moves.
         generator: draws how far.
     """
-    height, width = images.shape[1:3]
+    down, right = pixels - generator.integers(0, 2 * pixels + 1, size=(2, len(images)))
+    return move(images, down, right)
+
+
+def move(
+    images: NDArray[np.uint8], down: NDArray[np.int64], right: NDArray[np.int64]
+) -> NDArray[np.uint8]:
+    """Each picture moved by its own number of pixels, its border filled by reflection.
+
+    Args:
+        images: (n, height, width, channels), higher and wider than the farthest move.
+        down: (n,), below zero for a move up.
+        right: (n,), below zero for a move to the left.
+    """
+    pixels = int(np.abs([down, right]).max(initial=0))
     margin = ((0, 0), (pixels, pixels), (pixels, pixels), (0, 0))
     padded = np.pad(images, margin, mode="reflect")
-    windows = np.lib.stride_tricks.sliding_window_view(padded, (height, width), axis=(1, 2))
-    down, right = generator.integers(0, 2 * pixels + 1, size=(2, len(images)))
-    moved = windows[np.arange(len(images)), down, right]  # (n, channels, height, width)
-    return np.ascontiguousarray(np.moveaxis(moved, 1, -1))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, images.shape[1:3], axis=(1, 2))
+    moved = windows[np.arange(len(images)), pixels - down, pixels - right]
+    return np.ascontiguousarray(np.moveaxis(moved, 1, -1))  # from (n, channels, height, width)
 
 
 def cut_out(

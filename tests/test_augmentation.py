@@ -53,6 +53,15 @@ def test_a_shifted_picture_is_the_picture_moved(num, height, width, pixels, seed
         assert any(is_moved(before, after, down, right) for down in reach for right in reach)
 
 
+@given(st.lists(st.tuples(st.integers(-5, 5), st.integers(-5, 5)), max_size=4))
+def test_a_move_takes_each_picture_as_far_as_it_says(moves):
+    images = np.random.default_rng(0).integers(0, 256, (len(moves), 12, 10, 3), dtype=np.uint8)
+    down, right = np.array(moves, dtype=int).reshape(-1, 2).T
+    moved = augmentation.move(images, down, right)
+    assert moved.shape == images.shape
+    assert all(map(is_moved, images, moved, down, right))
+
+
 def is_moved(before: np.ndarray, after: np.ndarray, down: int, right: int) -> bool:
     """Whether the part that both pictures show agrees."""
     height, width = before.shape[:2]

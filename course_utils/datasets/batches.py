@@ -4,6 +4,11 @@ A batch is a Python pickle, and a pickle is a program: unpickling one from a str
 its author liked. :func:`read_pickle` interprets the instructions for numbers, texts, lists, tuples
 and dictionaries. It has none that calls anything: where a pickle asks for a call, it notes down
 what was to be called, with which arguments, and :func:`read_batch` finds the array's bytes there.
+
+A ``pickle.Unpickler`` whose ``find_class`` knows a list of allowed names would call nothing either,
+but it decides over names alone. Seven bytes that store ``None`` as number 100 million make it claim
+1.6 GB (Python 3.11), and 300 bytes with a dictionary's key of pairs of pairs keep it hashing for
+ever. Looking through the instructions beforehand cannot tell such a key from an array's shape.
 """
 
 import gzip

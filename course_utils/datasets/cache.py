@@ -207,7 +207,10 @@ def _write(entry: Path, decoded: Decoded) -> None:
 
 
 def _write_images(path: Path, split: DecodedSplit) -> NDArray[np.float64]:
-    """Write the images chunk by chunk; return each one's mean pixel value (n,)."""
+    """Write the images chunk by chunk; return each one's mean pixel value (n,).
+
+    They are written, not mapped with ``open_memmap``: on a full disk that kills the process.
+    """
     brightness = []
     with path.open("wb") as file:
         shape = (len(split.labels), *split.image_shape)

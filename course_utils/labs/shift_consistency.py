@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
-from course_utils import models
+from course_utils import augmentation, models
 from course_utils.datasets.base import ImageDataset
 from course_utils.evaluation import evaluate
 from course_utils.labs import miniature
@@ -88,16 +88,5 @@ def shift_randomly(
             f"max_shift is {max_shift}; it lies between 0 and the picture's side, "
             f"{min(images.shape[1:3])}"
         )
-    offsets = generator.integers(0, 2 * max_shift + 1, (len(images), 2))
-    return np.stack(
-        [shift(image, *offset - max_shift) for image, offset in zip(images, offsets, strict=True)]
-    )
-
-
-def shift(image: NDArray[np.uint8], down: int, right: int) -> NDArray[np.uint8]:
-    """Move one picture (height, width, 3), with its mirror image coming in at the edges."""
-    height, width = image.shape[:2]
-    margin = max(abs(down), abs(right))
-    padded = np.pad(image, ((margin, margin), (margin, margin), (0, 0)), mode="reflect")
-    top, left = margin - down, margin - right
-    return padded[top : top + height, left : left + width]
+    offsets = generator.integers(0, 2 * max_shift + 1, (len(images), 2)) - max_shift
+    return augmentation.move(images, *offsets.T)

@@ -62,8 +62,10 @@ def pairs_of_pairs(depth):
 
 
 BOMBS = {
-    "a dictionary's key that takes for ever to hash": b"}" + pairs_of_pairs(64) + b"K\x00s.",
-    "a memo of 4 billion entries": b"Nr\xff\xff\xff\xff.",
+    "a dictionary's key that takes for ever to hash": (
+        b"}q\x01" + pairs_of_pairs(64) + b"h\x01h\x00K\x00s."
+    ),
+    "a memo of 400 million entries": b"Nr\x00\x84\xd7\x17.",
     "a text of 2 GB that isn't there": b"T\xff\xff\xff\x7f.",
     "a million instructions": b"N0" * 500_000 + b".",
     "many values": b"(" + b"N" * 1_000_000 + b"t.",

@@ -240,10 +240,9 @@ def _make_references(
         pool.submit(make_reference, name, source, settings) for name, source in plan.sources.items()
     ]
     check_assignment(course, plan.assignment, plan.sources)
-    for _ in futures:
-        future = pool.wait()
-        if future.status == "error":
-            raise BatchError(f"{plan.assignment} cannot be graded: {future.exception()}")
+    for future in futures:
+        if error := pool.wait([future]).exception():
+            raise BatchError(f"{plan.assignment} cannot be graded: {error}")
     return tuple(future.result() for future in futures)
 
 
@@ -292,20 +291,22 @@ def _judge_tasks(
 ) -> Iterator[Event]:
     from course_utils.grading.batch.tasks import judge_submission
 
-    running: dict[object, SubmissionTask] = {}
+    running: dict[Future[Any], SubmissionTask] = {}
     while True:
         for task in islice(tasks, num_at_a_time - len(running)):
             yield SubmissionStarted(task.learner)
-            running[pool.submit(judge_submission, task).key] = task
+            running[pool.submit(judge_submission, task)] = task
         if not running:
             return
         yield _wait_for_judgement(pool, running)
 
 
-def _wait_for_judgement(pool: Pool, running: "dict[object, SubmissionTask]") -> SubmissionFinished:
+def _wait_for_judgement(
+    pool: Pool, running: "dict[Future[Any], SubmissionTask]"
+) -> SubmissionFinished:
     """Wait for the next judgement. Dask may forget it then: nobody holds its future any more."""
-    future = pool.wait()
-    task = running.pop(future.key)
+    future = pool.wait(running)
+    task = running.pop(future)
     return SubmissionFinished(task.learner, _find_outcome(future, task), "")
 
 

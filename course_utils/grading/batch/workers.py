@@ -2,12 +2,12 @@
 
 import logging
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from asyncio import CancelledError
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from multiprocessing import active_children
 from pathlib import Path
-from queue import Empty, Queue
 from typing import TYPE_CHECKING, Any
 
 import psutil
@@ -60,35 +60,35 @@ class Pool:
     Attributes:
         client: the connection to them.
         num_workers: how many tasks they do at a time.
-        done: futures, as their tasks end.
     """
 
     client: "Client"
     num_workers: int
-    done: "Queue[Future[Any]]"
 
     def submit(self, function: Callable[..., Any], *arguments: object) -> "Future[Any]":
         """Have a worker call a function."""
-        future = self.client.submit(function, *arguments, pure=False)
-        future.add_done_callback(self.done.put)
-        return future
+        return self.client.submit(function, *arguments, pure=False)
 
-    def wait(self) -> "Future[Any]":
-        """Wait for the next task to end.
+    def wait(self, futures: "Collection[Future[Any]]") -> "Future[Any]":
+        """Wait for the first of some tasks to end.
 
         Raises:
             BatchError: there are no workers any more.
         """
+        from distributed import wait
+
         lonely = 0.0
         while lonely < _LONELY_SECONDS:
             try:
-                future = self.done.get(timeout=_POLL_SECONDS)
-            except Empty:
+                with self.client.as_current():
+                    wait([*futures], timeout=_POLL_SECONDS, return_when="FIRST_COMPLETED")
+            except TimeoutError:
                 lonely = 0.0 if self.client.nthreads() else lonely + _POLL_SECONDS
-            else:
-                if future.status not in ("finished", "error"):
-                    break
-                return future
+            except CancelledError:
+                break
+            for future in futures:
+                if future.done():  # not lost again with the computer that had the result
+                    return future
         raise BatchError("the workers are gone; call again to go on")
 
 
@@ -138,7 +138,7 @@ def start_workers(
         client = Client(cluster)
         try:
             cluster.scale(num_workers)
-            yield Pool(client, num_workers, Queue())
+            yield Pool(client, num_workers)
         finally:
             for nanny in cluster.workers.values():
                 nanny.close_gracefully()  # not to start another worker in a killed one's place
@@ -173,7 +173,7 @@ def connect(address: str) -> Iterator[Pool]:
         client.wait_for_workers(1, timeout=_LONELY_SECONDS)
     except (OSError, ValueError, TimeoutError) as error:
         raise BatchError(f"no workers to be had from the scheduler {address}: {error}") from None
-    pool = Pool(client, sum(client.nthreads().values()), Queue())
+    pool = Pool(client, sum(client.nthreads().values()))
     try:
         _check_versions(client)
         yield pool
