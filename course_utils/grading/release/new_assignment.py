@@ -68,7 +68,7 @@ assert not is_even(-7)
 ### END HIDDEN TESTS"""
 
 _ESSAY = """\
-Why do the squares grow faster and faster? (Graded by hand, in `nbgrader formgrader`.)"""
+Why do the squares grow faster and faster? (Graded by hand, in nbgrader's formgrader.)"""
 
 
 def new_assignment(course: Course, name: str) -> Path:
