@@ -24,7 +24,7 @@ LOG_VARIABLE = "COURSE_WORKER_LOG"  # tells a worker where to write what it prin
 
 _WORKER_MEMORY = 400_000_000  # bytes of a worker and the judge that it starts, beside the kernel
 _POLL_SECONDS = 5.0
-_LONELY_SECONDS = 60.0  # without any worker, until the batch is given up
+_LONELY_SECONDS = 180.0  # without any worker, until the batch is given up
 _CONNECT_SECONDS = 10.0
 _STOP_SECONDS = 10.0
 
