@@ -1,13 +1,10 @@
 """What grading finds out about one notebook of one submission."""
 
-import dataclasses
-import json
 import math
 from dataclasses import dataclass
-from functools import cache
 from typing import Annotated, Literal
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field
 
 RepairKind = Literal[
     "missing",
@@ -31,10 +28,6 @@ EndingKind = Literal[
     "interrupted",
 ]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
-
-
-class ResultError(ValueError):
-    """A text is not a judgement; the message says where it goes wrong."""
 
 
 @dataclass(frozen=True)
@@ -158,26 +151,3 @@ class Judgement:
     def was_crowded_out(self) -> bool:
         """Whether it ran out of time while others kept the computer busy."""
         return self.ending.kind == "timed_out" and self.waiting_seconds > self.seconds / 2
-
-    def to_json(self) -> str:
-        """Write it as JSON text, which :meth:`from_json` reads back as an equal judgement."""
-        return json.dumps(dataclasses.asdict(self), allow_nan=False, indent=1)
-
-    @classmethod
-    def from_json(cls, text: str) -> "Judgement":
-        """Read what :meth:`to_json` wrote.
-
-        Raises:
-            ResultError: the text isn't JSON, or a field is missing, unknown or of another type.
-        """
-        try:
-            return _adapter().validate_json(text, strict=True, extra="forbid")
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            place = " ".join(map(str, first["loc"])) or "the text"
-            raise ResultError(f"not a judgement: {place}: {first['msg']}") from None
-
-
-@cache
-def _adapter() -> TypeAdapter[Judgement]:
-    return TypeAdapter(Judgement)

@@ -24,8 +24,9 @@ LOG_VARIABLE = "COURSE_WORKER_LOG"  # tells a worker where to write what it prin
 
 _WORKER_MEMORY = 400_000_000  # bytes of a worker and the judge that it starts, beside the kernel
 _POLL_SECONDS = 5.0
-_LONELY_SECONDS = 180.0  # without any worker, until the batch is given up
+_LONELY_SECONDS = 300.0  # without any worker; on a busy computer they start slowly
 _CONNECT_SECONDS = 10.0
+_WORKERS_SECONDS = 60.0  # for a scheduler to have one
 _STOP_SECONDS = 10.0
 
 _DASK = {
@@ -170,7 +171,7 @@ def connect(address: str) -> Iterator[Pool]:
 
     try:
         client = Client(address, timeout=_CONNECT_SECONDS, set_as_default=False)
-        client.wait_for_workers(1, timeout=_LONELY_SECONDS)
+        client.wait_for_workers(1, timeout=_WORKERS_SECONDS)
     except (OSError, ValueError, TimeoutError) as error:
         raise BatchError(f"no workers to be had from the scheduler {address}: {error}") from None
     pool = Pool(client, sum(client.nthreads().values()))

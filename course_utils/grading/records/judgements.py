@@ -14,12 +14,16 @@ import stat
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from functools import cache
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, TypeAdapter, ValidationError
 
 import course_utils
 from course_utils.files import write_text
-from course_utils.grading.judgement import Judgement, ResultError
+from course_utils.grading.judgement import Judgement
 
 FOLDER = ".course"
 
@@ -38,18 +42,21 @@ class Graded:
     """A submission that has been graded.
 
     Attributes:
-        learner: whose it is.
         fingerprint: of all that the judgement follows from; empty where it is not to last.
-        submission: fingerprint of the submission; empty where an earlier version graded it.
-        judgements: one for each notebook of the assignment, without the executed notebook.
         executed: names of the notebooks of which there is an executed one.
+        judgements: one for each notebook of the assignment, without the executed notebook.
+        submission: fingerprint of the submission; empty where an earlier version graded it.
     """
 
-    learner: str
     fingerprint: str
-    submission: str
-    judgements: tuple[Judgement, ...]
     executed: frozenset[str]
+    judgements: Annotated[tuple[Judgement, ...], Field(min_length=1)]
+    submission: str = ""
+
+    @property
+    def learner(self) -> str:
+        """Whose it is."""
+        return self.judgements[0].learner
 
 
 @dataclass(frozen=True)
@@ -102,16 +109,14 @@ def write_graded(
     first = judgements[0]
     for judgement in judgements:
         write_text(_executed_file(course_folder, judgement), judgement.executed)
-    graded = {
-        "fingerprint": fingerprint,
-        "submission": submission,
-        "executed": [judgement.notebook for judgement in judgements if judgement.executed],
-        "judgements": [
-            json.loads(replace(judgement, executed="").to_json()) for judgement in judgements
-        ],
-    }
+    graded = Graded(
+        fingerprint,
+        frozenset(judgement.notebook for judgement in judgements if judgement.executed),
+        tuple(replace(judgement, executed="") for judgement in judgements),
+        submission,
+    )
     path = _graded_folder(course_folder, first.assignment) / f"{first.learner}.json"
-    write_text(path, json.dumps(graded, indent=1))
+    write_text(path, json.dumps(asdict(graded), default=sorted, allow_nan=False, indent=1))
 
 
 def read_graded(course_folder: Path, assignment: str) -> dict[str, Graded]:
@@ -190,16 +195,14 @@ def _graded_folder(course_folder: Path, assignment: str) -> Path:
 
 
 def _read_file(path: Path) -> Graded | None:
-    try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
-        judgements = tuple(
-            Judgement.from_json(json.dumps(judgement)) for judgement in stored["judgements"]
-        )
-        fingerprint, executed = str(stored["fingerprint"]), frozenset(stored["executed"])
-        submission = str(stored.get("submission", ""))
-        return Graded(judgements[0].learner, fingerprint, submission, judgements, executed)
-    except (OSError, ValueError, KeyError, IndexError, TypeError, ResultError):
-        return None
+    with suppress(OSError, ValidationError):
+        return _adapter().validate_json(path.read_bytes(), strict=True, extra="forbid")
+    return None
+
+
+@cache
+def _adapter() -> TypeAdapter[Graded]:
+    return TypeAdapter(Graded)
 
 
 def find_fingerprint(*parts: str | bytes) -> str:

@@ -4,12 +4,23 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
+from typing import get_args
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from course_utils.grading.judgement import CheckResult, Ending, Judgement
+from course_utils.grading.judgement import (
+    AnswerResult,
+    CheckResult,
+    Ending,
+    EndingKind,
+    Judgement,
+    Repair,
+    RepairKind,
+)
 from course_utils.grading.records.judgements import (
     Standing,
     StoreError,
@@ -23,8 +34,52 @@ from course_utils.grading.records.judgements import (
     write_graded,
 )
 
-CHECK = CheckResult("check", "3.1", 1.0, 2.0, (), "not done", "")
-JUDGEMENT = Judgement("ada", "demo", "one", (CHECK,), (), Ending("finished", 0, ""), 1.5, 7, "{}")
+TEXT = st.text(max_size=10)
+POINTS = st.floats(allow_nan=False, allow_infinity=False)
+JUDGEMENTS = st.builds(
+    Judgement,
+    learner=st.just("ada"),
+    assignment=st.just("demo"),
+    notebook=st.just("one"),
+    checks=st.lists(
+        st.builds(
+            CheckResult,
+            grade_id=TEXT,
+            exercise=TEXT,
+            score=POINTS,
+            max_score=POINTS,
+            answers=st.lists(
+                st.builds(AnswerResult, case=TEXT, passed=st.booleans(), reason=TEXT), max_size=2
+            ).map(tuple),
+            reason=TEXT,
+            found=TEXT,
+        ),
+        max_size=2,
+    ).map(tuple),
+    repairs=st.lists(
+        st.builds(Repair, kind=st.sampled_from(get_args(RepairKind)), cell=TEXT, message=TEXT),
+        max_size=2,
+    ).map(tuple),
+    ending=st.builds(
+        Ending,
+        kind=st.sampled_from(get_args(EndingKind)),
+        cell=st.integers(0, 100),
+        message=TEXT,
+    ),
+    seconds=POINTS,
+    peak_memory=st.integers(0, 10**12),
+    executed=TEXT,
+)
+ANSWER = AnswerResult("a", False, "no")
+CHECK = CheckResult("check", "3.1", 1.0, 2.0, (ANSWER,), "not done", "")
+REPAIR = Repair("moved", "check", "it was moved")
+ENDING = Ending("finished", 0, "")
+JUDGEMENT = Judgement("ada", "demo", "one", (CHECK,), (REPAIR,), ENDING, 1.5, 7, "{}")
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | TEXT,
+    lambda values: st.lists(values, max_size=3) | st.dictionaries(TEXT, values, max_size=3),
+    max_leaves=10,
+)
 
 
 def test_what_is_written_is_read_back_with_the_executed_notebooks(tmp_path):
@@ -37,12 +92,72 @@ def test_what_is_written_is_read_back_with_the_executed_notebooks(tmp_path):
     assert read_graded(tmp_path, "other") == {}
 
 
-@pytest.mark.parametrize("damage", ["", "{", "[]", '{"judgements": []}', '{"judgements": [{}]}'])
-def test_a_damaged_file_is_as_none(tmp_path, damage):
-    for learner in ("ada", "bob"):
-        write_graded(tmp_path, judgements=(replace(JUDGEMENT, learner=learner),), fingerprint="abc")
-    (tmp_path / ".course" / "graded" / "demo" / "ada.json").write_text(damage)
-    assert list(read_graded(tmp_path, "demo")) == ["bob"]
+@given(JUDGEMENTS)
+def test_any_judgement_is_read_back(tmp_path_factory, judgement):
+    folder = tmp_path_factory.mktemp("course")
+    write_graded(folder, judgements=(judgement,), fingerprint="abc")
+    assert read_judgements(folder, "demo") == [judgement]
+
+
+@pytest.fixture
+def read_changed(tmp_path):
+    """Write a judgement, change the text of its file, and read all; bob's stays as it is."""
+
+    def read_changed(change):
+        for learner in ("ada", "bob"):
+            judgement = replace(JUDGEMENT, learner=learner)
+            write_graded(tmp_path, judgements=(judgement,), fingerprint="abc")
+        path = tmp_path / ".course" / "graded" / "demo" / "ada.json"
+        path.write_text(change(path.read_text()))
+        return list(read_graded(tmp_path, "demo"))
+
+    return read_changed
+
+
+@pytest.mark.parametrize("damage", ["", "{", "[]", '{"judgements": []}', "[" * 100_000])
+def test_a_damaged_file_is_as_none(read_changed, damage):
+    assert read_changed(lambda text: text) == ["ada", "bob"]
+    assert read_changed(lambda _: damage) == ["bob"]
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(damage=st.text() | JSON.map(json.dumps))
+def test_any_other_text_is_as_none(read_changed, damage):
+    assert read_changed(lambda _: damage) == ["bob"]
+
+
+FIELDS = [field.name for field in fields(Judgement)]
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        *(((name,), ...) for name in FIELDS),
+        *(((name,), {"something": "else"}) for name in FIELDS),
+        (("ending", "kind"), "won"),
+        (("ending", "cell"), True),
+        (("repairs", 0, "kind"), "improved"),
+        (("checks", 0, "score"), float("nan")),
+        (("checks", 0, "score"), "2"),
+        (("checks", 0, "score"), True),
+        (("checks", 0, "answers", 0, "passed"), 1),
+        (("checks", 0, "bonus"), 1),
+        (("checks", 0), None),
+        (("learner",), None),
+    ],
+)
+def test_a_judgement_with_a_wrong_or_missing_field_is_as_none(read_changed, place, value):
+    def change(text):
+        stored = json.loads(text)
+        inner = stored["judgements"][0]
+        for key in place[:-1]:
+            inner = inner[key]
+        inner[place[-1]] = value
+        if value is ...:
+            del inner[place[-1]]
+        return json.dumps(stored)
+
+    assert read_changed(change) == ["bob"]
 
 
 def test_standing_says_whose_verdict_no_longer_fits(tmp_path):
