@@ -70,12 +70,12 @@ def outside(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def pool(tmp_path_factory):
-    """Two threads, whose kernels come from a fork server."""
+    """Three threads, which also wait; their kernels come from a fork server."""
     folder = tmp_path_factory.mktemp("server")
     with (
         start_fork_server([_MARK, "course_utils.exercises"], folder) as variables,
         pytest.MonkeyPatch.context() as patch,
-        ThreadPoolExecutor(2) as pool,
+        ThreadPoolExecutor(3) as pool,
     ):
         for variable, value in variables.items():
             patch.setenv(variable, value)
