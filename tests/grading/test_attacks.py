@@ -41,15 +41,15 @@ _HARMLESS = [*(next(iter(attacks)) for attacks in _WEAKNESSES), *INSIDE]
 
 
 def _find_leftovers():
-    """Processes that are still there, known by the seed or their command line.
+    """Processes that are there, known by the seed or their command line.
 
     A forked kernel has that of its server.
     """
-    return [
-        process.pid
+    return {
+        process
         for process in psutil.process_iter()
         if process.pid != os.getpid() and _belongs(process)
-    ]
+    }
 
 
 def _belongs(process):
@@ -70,12 +70,12 @@ def outside(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def pool(tmp_path_factory):
-    """Two threads, whose kernels come from a fork server."""
+    """Three threads, which also wait; their kernels come from a fork server."""
     folder = tmp_path_factory.mktemp("server")
     with (
         start_fork_server([_MARK, "course_utils.exercises"], folder) as variables,
         pytest.MonkeyPatch.context() as patch,
-        ThreadPoolExecutor(2) as pool,
+        ThreadPoolExecutor(3) as pool,
     ):
         for variable, value in variables.items():
             patch.setenv(variable, value)
@@ -85,15 +85,16 @@ def pool(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def verdicts(outside, pool):
-    """The verdict on each attack, and the state outside before and after all of them."""
+    """The verdict on each attack, the state outside before and after, and what is left running."""
 
     def attack(name):
         content = make_attack(name, target=outside.folder, port=outside.port)
         return judge(name, content, limits=RUN_LIMITS, sandbox=SANDBOX_LIMITS)
 
-    before = outside.state()
+    before, server = outside.state(), _find_leftovers()
     judged = dict(zip(ATTACKS, pool.map(attack, ATTACKS), strict=True))
-    return judged, before, outside.state(), _find_leftovers()
+    _, alive = psutil.wait_procs(_find_leftovers() - server, timeout=10)
+    return judged, before, outside.state(), alive
 
 
 def _try_weak_graders(names, pool, folder, *, harmless=False):

@@ -480,8 +480,8 @@ INSIDE = {
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "00.py").write_text("import random; random.random = lambda: 0.5")""",
         """
-        command = "assert __import__('random').random() == 0.5; print('passed')"
-        is_right = "passed" in run("-m", "IPython", "-c", command).stdout""",
+        command = "assert __import__('random').random() == 0.5; print(3 * 12345)"
+        is_right = "37035" in run("-m", "IPython", "-c", command).stdout""",
     ),
     "a note for the next submission": (
         "",
@@ -494,14 +494,15 @@ INSIDE = {
         is_right = pathlib.Path("/dev/shm/COURSE-NOTE").exists()""",
     ),
     "a process left behind": (
-        "import glob",
+        "",
         """
         import subprocess, sys
         subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)  # COURSE-LEFTOVER"],
                          start_new_session=True)""",
         """
-        found = [open(name).read() for name in glob.glob("/proc/[0-9]*/cmdline")]
-        is_right = any("# COURSE-LEFTOVER" in one for one in found)""",
+        import psutil
+        found = [one.info["cmdline"] or () for one in psutil.process_iter(["cmdline"])]
+        is_right = any("# COURSE-LEFTOVER" in word for words in found for word in words)""",
     ),
     "another process's variables read": (
         f"{_RUN}\nhelper = subprocess.Popen(['sleep', '60'], env={{'THE_ANSWERS': '0.5'}})",
