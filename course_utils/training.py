@@ -34,6 +34,7 @@ __all__ = [
     "TrainingError",
     "WarmUpAndDecay",
     "fit",
+    "held_back",
 ]
 
 NUM_ADAPT = 500  # training images from which a whitening layer is computed, at most
@@ -184,6 +185,33 @@ def fit(
         if keeper:
             keeper.leave()
     return History(plan, pd.DataFrame(log.rows))
+
+
+def held_back(
+    data: ImageDataset, *, recipe: str | Recipe = "classic", seed: int = 0
+) -> ImageDataset:
+    """The pictures that :func:`fit` holds back, to compare networks on.
+
+    Args:
+        data: what was trained on.
+        recipe: by which.
+        seed: as given to :func:`fit`.
+
+    Returns:
+        A data set whose training images are those that were trained on, and whose test images are
+        those that were held back.
+
+    Raises:
+        TrainingError: there is no such recipe, or it holds none back.
+    """
+    plan = _plan(recipe, None)
+    order = np.random.default_rng(seed).permutation(len(data.train))
+    training, validation = np.split(order, [_num_training(plan, len(order))])
+    if not len(validation):
+        raise TrainingError(f"the recipe {plan.name!r} holds no pictures back")
+    return replace(
+        data, train=data.train.take(np.sort(training)), test=data.train.take(np.sort(validation))
+    )
 
 
 def _num_training(plan: Recipe, num_images: int) -> int:

@@ -12,10 +12,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from course_utils.exercises import lesson_01, lesson_02, lesson_03, lesson_04
+from course_utils.exercises import (
+    lesson_01,
+    lesson_02,
+    lesson_03,
+    lesson_03_clinic,
+    lesson_03_keras,
+    lesson_04,
+)
 from course_utils.exercises.expectations import Wrong
 from course_utils.exercises.probes import emit
-from course_utils.exercises.publishing import Publisher
+from course_utils.exercises.publishing import Publisher, grading_seed
 from course_utils.exercises.solved import SolvedError, describe, read_solved, remember
 
 __all__ = ["CHECKS", "Publisher", "check", "emit", "show_progress"]
@@ -25,7 +32,12 @@ Check = Callable[[Any], str]
 CHECKS: dict[str, Check] = {
     **lesson_01.CHECKS,
     **lesson_02.CHECKS,
-    **lesson_03.CHECKS,
+    **dict(
+        sorted(
+            (lesson_03.CHECKS | lesson_03_keras.CHECKS | lesson_03_clinic.CHECKS).items(),
+            key=lambda pair: int(pair[0].partition(".")[2]),
+        )
+    ),
     **lesson_04.CHECKS,
 }
 _num_failures: Counter[str] = Counter()
@@ -41,6 +53,9 @@ def check(exercise: str, answer: Any) -> None:
     Raises:
         KeyError: if there is no such exercise. Nothing the answer does raises an error here.
     """
+    if exercise in lesson_03_clinic.CHECKS and grading_seed() is not None:
+        print(f"{exercise} is tried out below")  # training twice would cost too much time
+        return
     if exercise not in CHECKS:
         raise KeyError(f"there is no exercise {exercise!r}; there are {', '.join(CHECKS)}")
     try_out = CHECKS[exercise]

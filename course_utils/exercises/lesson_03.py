@@ -126,12 +126,12 @@ def normalise(answer: Any) -> str:
 
 CHECKS = {
     "3.1": step,
-    "3.2": best_epoch,
-    "3.3": accuracy,
-    "3.4": num_pictures,
-    "3.5": worst_class,
-    "3.6": learning_rate,
-    "3.7": normalise,
+    "3.3": best_epoch,
+    "3.13": accuracy,
+    "3.14": num_pictures,
+    "3.15": worst_class,
+    "3.16": learning_rate,
+    "3.17": normalise,
 }
 
 
@@ -295,10 +295,10 @@ def _normalise(generator: Generator) -> list[Case]:
 
 PROBES = {
     "3.1": Probe(_step, 1e-6, read_numbers),
-    "3.2": Probe(_best_epoch, 0, read_whole_number),
-    "3.3": Probe(_accuracy, 1e-6, read_numbers),
-    "3.4": Probe(_num_pictures, 1e-6, read_numbers),
-    "3.5": Probe(_worst_class, 0, read_text),
-    "3.6": Probe(_learning_rate, 1e-6, read_numbers),
-    "3.7": Probe(_normalise, 1e-6, read_numbers),
+    "3.3": Probe(_best_epoch, 0, read_whole_number),
+    "3.13": Probe(_accuracy, 1e-6, read_numbers),
+    "3.14": Probe(_num_pictures, 1e-6, read_numbers),
+    "3.15": Probe(_worst_class, 0, read_text),
+    "3.16": Probe(_learning_rate, 1e-6, read_numbers),
+    "3.17": Probe(_normalise, 1e-6, read_numbers),
 }

@@ -13,7 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from course_utils.exercises import lesson_01, lesson_02, lesson_03, lesson_04
+from course_utils.exercises import (
+    lesson_01,
+    lesson_02,
+    lesson_03,
+    lesson_03_clinic,
+    lesson_03_keras,
+    lesson_04,
+)
 from course_utils.exercises.probing import Case, Probe
 from course_utils.exercises.publishing import Publisher, grading_seed, publish
 from course_utils.exercises.readings import (
@@ -30,7 +37,7 @@ PROBES: dict[str, Probe] = {
 }
 
 
-GRADED = {**lesson_02.GRADED}
+GRADED = {**lesson_02.GRADED, **lesson_03_keras.GRADED, **lesson_03_clinic.GRADED}
 
 
 def emit(exercise: str, answer: Any) -> None:

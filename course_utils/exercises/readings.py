@@ -118,7 +118,7 @@ def _read_sequence(value: Any, *, exact_type: bool, depth: int) -> Reading:
         return make_reading("other", error="it is too large to be right")
     try:
         array = np.asarray(value)
-    except (ValueError, OverflowError, RecursionError):  # lists of different lengths
+    except (ValueError, TypeError, OverflowError, RecursionError):  # of different lengths
         array = np.empty(0, dtype=object)
     if array.size > MAX_NUMBERS or array.ndim > MAX_DIMENSIONS:
         return make_reading("other", error=f"an array of shape {array.shape} is too large")

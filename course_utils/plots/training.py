@@ -21,13 +21,23 @@ from course_utils.plots.style import (
 )
 
 if TYPE_CHECKING:
+    import keras
+
     from course_utils.training import History, Recipe
 
 
 @in_style()
-def learning_curves(history: "History") -> Plot:
-    """Loss and accuracy on training and validation images after each epoch."""
-    epochs = history.epochs
+def learning_curves(history: "History | keras.callbacks.History") -> Plot:
+    """Loss and accuracy on training and validation images after each epoch.
+
+    Args:
+        history: what ``training.fit`` or a Keras model's ``fit`` returned; accuracies must have
+            been measured, on held-back images, too.
+
+    Raises:
+        ValueError: they have not.
+    """
+    epochs = _read_epochs(history)
     best = epochs.iloc[int(epochs["val_accuracy"].fillna(-1).argmax())]
     figure = make_figure(3.8)
     left, right = figure.subplots(1, 2)
@@ -64,6 +74,18 @@ def learning_curves(history: "History") -> Plot:
         "training and on validation images; a dotted line marks the best epoch.",
         summary=_learning_summary(epochs, best),
     )
+
+
+def _read_epochs(history: "History | keras.callbacks.History") -> pd.DataFrame:
+    if isinstance(found := getattr(history, "epochs", None), pd.DataFrame):
+        return found
+    columns = dict(getattr(history, "history", {}))
+    if missing := {"loss", "val_loss", "accuracy", "val_accuracy"} - columns.keys():
+        raise ValueError(
+            f"the history has no {', '.join(sorted(missing))}: compile the network with "
+            'metrics=["accuracy"], and fit it with validation_split or validation_data'
+        )
+    return pd.DataFrame(columns).assign(epoch=np.arange(1, len(columns["loss"]) + 1))
 
 
 def _learning_summary(epochs: pd.DataFrame, best: pd.Series) -> str:

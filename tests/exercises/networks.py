@@ -1,7 +1,13 @@
 """Networks as learners write them for the exercises: right in two ways, and wrong in many."""
 
+from pathlib import Path
+
 import keras
+import nbformat
+import numpy as np
+import tensorflow as tf
 from keras import layers
+from PIL import Image
 
 from course_utils import models
 
@@ -155,4 +161,159 @@ MISTAKES = {
         make_two_views(swap=True),
         lambda image_shape, num_classes: make_two_views()(image_shape, 10),
     ],
+}
+
+
+# --- Lesson 3, as far as it is Keras: its own functions, with patients and treatments
+
+
+def read_lesson():
+    """All that lesson 3's cells define."""
+    (path,) = Path(__file__).parents[2].glob("notebooks/03*.ipynb")
+    namespace = {"np": np, "keras": keras, "layers": layers, "tf": tf}
+    for cell in nbformat.read(path, as_version=4).cells:
+        if cell.cell_type == "code" and cell.source.startswith("def "):
+            exec(cell.source, namespace)
+    return namespace
+
+
+LESSON_3 = read_lesson()
+
+
+def fit_by_objects(model, images, labels, epochs):
+    model.compile(
+        keras.optimizers.RMSprop(), keras.losses.SparseCategoricalCrossentropy(), ["accuracy"]
+    )
+    held_back = len(images) // 5
+    return model.fit(
+        images[:-held_back],
+        labels[:-held_back],
+        batch_size=128,
+        epochs=epochs,
+        validation_data=(images[-held_back:], labels[-held_back:]),
+        verbose=0,
+    )
+
+
+def make_fit(*, optimizer="rmsprop", batch_size=128, extra_epochs=0, split=0.2, back=True):
+    def fit_network(model, images, labels, epochs):
+        model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
+        options = {"batch_size": batch_size, "validation_split": split, "verbose": 0}
+        history = model.fit(images, labels, epochs=epochs + extra_epochs, **options)
+        return history if back else None
+
+    return fit_network
+
+
+def make_callbacks(patience=3, **options):
+    def callbacks(path):
+        best = {"monitor": "val_loss"}
+        return [
+            keras.callbacks.ModelCheckpoint(path, save_best_only=True, **best),
+            keras.callbacks.EarlyStopping(patience=patience, **(best | options)),
+        ]
+
+    return callbacks
+
+
+def classify_with_pillow(model, picture, class_names):
+    size = model.input_shape[2], model.input_shape[1]
+    resized = np.stack([np.asarray(Image.fromarray(picture).resize(size))])
+    probabilities = np.asarray(model(resized))
+    return class_names[probabilities.argmax()], probabilities.max()
+
+
+def step_by_optimizer(model, images, labels, learning_rate, *, reduce=tf.reduce_mean, sign=1):
+    with tf.GradientTape() as tape:
+        losses = keras.losses.sparse_categorical_crossentropy(labels, model(images, training=True))
+        loss = reduce(losses)
+    slopes = tape.gradient(loss, model.trainable_variables)
+    optimizer = keras.optimizers.SGD(learning_rate)
+    optimizer.apply([sign * slope for slope in slopes], model.trainable_variables)
+    return float(loss)
+
+
+def one_hot_labels(images, labels, epochs):
+    model = LESSON_3["small_network"](images, labels)
+    model.compile("adam", "categorical_crossentropy", metrics=["accuracy"])
+    return model, model.fit(images, keras.utils.to_categorical(labels), epochs=epochs, verbose=0)
+
+
+def small_pixels(images, labels, epochs):
+    """Right: no scaling in the network, but before it."""
+    layers_without = LESSON_3["small_network"](images, labels).layers[1:]
+    model = keras.Sequential([keras.Input(images.shape[1:]), *layers_without])
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model, model.fit(images / 255, labels, epochs=epochs, verbose=0)
+
+
+def both_softmax(images, labels, epochs):
+    model = LESSON_3["small_network"](images, labels)
+    model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    return model, model.fit(images, labels, epochs=epochs, verbose=0)
+
+
+RIGHT |= {
+    "3.2": [LESSON_3["fit_network"], fit_by_objects],
+    "3.4": [LESSON_3["make_callbacks"], make_callbacks(restore_best_weights=True)],
+    "3.5": [LESSON_3["classify"], classify_with_pillow],
+    "3.6": [LESSON_3["train_step"], step_by_optimizer],
+    "3.7": [LESSON_3["treat_a"], one_hot_labels],
+    "3.8": [LESSON_3["treat_b"], LESSON_3["healthy"]],
+    "3.9": [LESSON_3["treat_c"], LESSON_3["treat_f"]],
+    "3.10": [LESSON_3["treat_d"], LESSON_3["healthy"]],
+    "3.11": [
+        LESSON_3["treat_e"],
+        lambda images, labels: [*np.split(images, [60])[:1], labels[:60], images[60:], labels[60:]],
+    ],
+    "3.12": [LESSON_3["treat_f"], LESSON_3["healthy"]],
+}
+MISTAKES |= {
+    "3.2": [
+        lambda model, images, labels, epochs: model.fit(images, labels, epochs=epochs),
+        make_fit(optimizer="adam"),
+        make_fit(batch_size=32),
+        make_fit(extra_epochs=1),
+        make_fit(split=0.0),
+        make_fit(back=False),
+    ],
+    "3.4": [
+        lambda path: keras.callbacks.EarlyStopping(),
+        lambda path: make_callbacks(restore_best_weights=True)(path)[:1],
+        make_callbacks(),
+        make_callbacks(patience=5, restore_best_weights=True),
+        make_callbacks(restore_best_weights=True, monitor="val_accuracy"),
+        lambda path: make_callbacks(restore_best_weights=True)("other.keras"),
+    ],
+    "3.5": [
+        lambda model, picture, names: names[0],
+        lambda model, picture, names: LESSON_3["classify"](model, picture, names)[::-1],
+        lambda model, picture, names: (names[0], 1.0),
+        lambda model, picture, names: model.predict(picture, verbose=0),
+        lambda model, picture, names: LESSON_3["classify"](model, 255 - picture, names),
+        lambda model, picture, names: classify_with_pillow(model, picture // 255, names),
+    ],
+    "3.6": [
+        lambda model, images, labels, learning_rate: 0.0,
+        lambda *arguments: step_by_optimizer(*arguments, reduce=tf.reduce_sum),
+        lambda *arguments: step_by_optimizer(*arguments, sign=-1),
+        lambda *arguments: step_by_optimizer(*arguments, sign=0),
+        lambda *arguments: [LESSON_3["train_step"](*arguments), None][1],
+        lambda model, images, labels, rate: step_by_optimizer(
+            model, images[:10], labels[:10], rate
+        ),
+    ],
+    "3.7": [LESSON_3["patient_a"]],
+    "3.8": [LESSON_3["patient_b"], both_softmax],
+    "3.9": [LESSON_3["patient_c"], lambda *arguments: small_pixels(*arguments)[:1]],
+    "3.10": [LESSON_3["patient_d"]],
+    "3.11": [
+        LESSON_3["patient_e"],
+        lambda images, labels: (images[:-100], labels, images[-100:], labels[-100:]),
+        lambda images, labels: (images[100:], labels[100:], images[:100], labels[:100]),
+        lambda images, labels: (images[:-50], labels[:-50], images[-50:], labels[-50:]),
+        lambda images, labels: (images[:20], labels[:20], images[-100:], labels[-100:]),
+        lambda images, labels: (images[:-100], images[-100:]),
+    ],
+    "3.12": [LESSON_3["patient_f"]],
 }

@@ -45,15 +45,15 @@ MISTAKES = {
         lambda layers: math.prod(kernel for kernel, stride in layers),
     ],
     "3.1": [lambda w, g, r: w + r * g, lambda w, g, r: w - g],
-    "3.3": [lambda y, p: (p > 0.5).mean(), lambda y, p: int((p.argmax(axis=1) == y).sum())],
-    "3.2": [lambda losses: int(np.argmin(losses)), lambda losses: 1 + int(np.argmax(losses))],
-    "3.4": [lambda p, m: int(1.96**2 * p * (1 - p) / m**2), lambda p, m: math.ceil(1 / m**2)],
-    "3.5": [lambda y, p, names: names[0], lambda y, p, names: 0],
-    "3.6": [
+    "3.13": [lambda y, p: (p > 0.5).mean(), lambda y, p: int((p.argmax(axis=1) == y).sum())],
+    "3.3": [lambda losses: int(np.argmin(losses)), lambda losses: 1 + int(np.argmax(losses))],
+    "3.14": [lambda p, m: int(1.96**2 * p * (1 - p) / m**2), lambda p, m: math.ceil(1 / m**2)],
+    "3.15": [lambda y, p, names: names[0], lambda y, p, names: 0],
+    "3.16": [
         lambda step, num_steps, highest, warm_up: highest,
         lambda step, num_steps, highest, warm_up: highest * (1 - step / num_steps),
     ],
-    "3.7": [
+    "3.17": [
         lambda values, epsilon: values - values.mean(axis=0),
         lambda values, epsilon: (values - values.mean(axis=0)) / values.std(axis=0),
     ],
@@ -104,8 +104,8 @@ def test_mistakes_get_a_hint(exercise, answer, capsys):
     ("exercise", "answer", "found"),
     [
         ("2.9", receptive_field, "16 pixels for `classic`, 46 for `quick`"),
-        ("3.6", learning_rate, "up in a straight line to the highest"),
-        ("3.7", normalise, "every feature has mean 0 and variance 1"),
+        ("3.16", learning_rate, "up in a straight line to the highest"),
+        ("3.17", normalise, "every feature has mean 0 and variance 1"),
     ],
 )
 def test_right_answers_are_accepted(exercise, answer, found, capsys):
@@ -128,28 +128,32 @@ def test_right_answers_are_accepted(exercise, answer, found, capsys):
             "When a 2×2 pooling with stride 2 follows, the answer is 6 but yours is 7",
         ),
         (
-            "3.6",
+            "3.16",
             lambda step, num_steps, highest, warm_up: highest * min(1, step / num_steps / warm_up),
             "Half-way down, at step 60 of 100 with highest 0.5 and warm_up 0.2, the answer is 0.25",
         ),
         (
-            "3.6",
+            "3.16",
             lambda step, num_steps, highest, warm_up: highest * step / warm_up,
             "Half-way through the warm-up, at step 10 of 100",
         ),
         (
-            "3.6",
+            "3.16",
             lambda step, num_steps, highest, warm_up: (
                 highest * min(step / num_steps / warm_up, (1 - step / num_steps) / (1 - warm_up))
             ),
             "raised ZeroDivisionError",
         ),
-        ("3.7", lambda values, epsilon: normalise(values, epsilon, axis=1), "The mean of each"),
-        ("3.7", lambda values, epsilon: normalise(values, epsilon, axis=None), "The mean of each"),
-        ("3.7", lambda values, epsilon: normalise(values, epsilon, ddof=1), "The variance of each"),
-        ("3.7", lambda values, epsilon: normalise(values, 0), "When a feature never changes,"),
+        ("3.17", lambda values, epsilon: normalise(values, epsilon, axis=1), "The mean of each"),
+        ("3.17", lambda values, epsilon: normalise(values, epsilon, axis=None), "The mean of each"),
         (
-            "3.7",
+            "3.17",
+            lambda values, epsilon: normalise(values, epsilon, ddof=1),
+            "The variance of each",
+        ),
+        ("3.17", lambda values, epsilon: normalise(values, 0), "When a feature never changes,"),
+        (
+            "3.17",
             lambda values, epsilon: (values - values.mean(0)) / (values.std(0) + epsilon),
             "With a variance of 4 and an epsilon of 5",
         ),

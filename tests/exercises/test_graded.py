@@ -1,5 +1,6 @@
 """Exercises whose answers are networks: right ones earn everything, whatever the seed."""
 
+import inspect
 import json
 
 import pytest
@@ -7,7 +8,8 @@ import pytest
 from course_utils.exercises import check
 from course_utils.exercises.probes import GRADED, collect_answers
 from course_utils.grading.judge.comparison import compare, parse_emission
-from tests.exercises.networks import MISTAKES, RIGHT
+from course_utils.grading.release.example_class import MISTAKES as EXAMPLES
+from tests.exercises.networks import LESSON_3, MISTAKES, RIGHT
 
 each_exercise = pytest.mark.parametrize("exercise", GRADED)
 SEEDS = (0, 7)
@@ -63,3 +65,13 @@ def test_the_inputs_depend_on_the_seed(exercise):
 @pytest.mark.parametrize("answer", [not_done, None, lambda *_: None, lambda *_: 0, lambda: 0])
 def test_no_answer_earns_next_to_nothing(exercise, answer):
     assert share(exercise, answer, SEEDS[0]) < 0.05
+
+
+@pytest.mark.parametrize("exercise", EXAMPLES)
+def test_the_example_classs_mistakes_earn_nothing(exercise):
+    name = {"3.2": "fit_network", "3.4": "make_callbacks", "3.5": "classify", "3.6": "train_step"}
+    own = LESSON_3[name.get(exercise, f"treat_{'abcdef'[int(exercise[2:]) - 7]}")]
+    arguments = inspect.signature(own)
+    namespace = dict(LESSON_3)
+    exec(f"def answer{arguments}:\n    {EXAMPLES[exercise]}", namespace)
+    assert share(exercise, namespace["answer"], SEEDS[0]) == 0

@@ -117,13 +117,14 @@ OTHER_WAYS = {
     "2.5": lambda p, label: math.log(1 / (p[label] + 1e-7)),
     "2.9": field_from_the_end,
     "3.1": lambda weight, gradient, learning_rate: weight + -gradient * learning_rate,
-    "3.2": lambda losses: sorted(zip(losses, range(1, 99), strict=False))[0][1],
-    "3.3": lambda labels, p: sum(int(np.argmax(row)) == y for row, y in zip(p, labels, strict=True))
-    / len(p),
-    "3.4": count_pictures,
-    "3.5": loop_worst_class,
-    "3.6": interpolated_rate,
-    "3.7": lambda values, epsilon: np.column_stack(
+    "3.3": lambda losses: sorted(zip(losses, range(1, 99), strict=False))[0][1],
+    "3.13": lambda labels, p: (
+        sum(int(np.argmax(row)) == y for row, y in zip(p, labels, strict=True)) / len(p)
+    ),
+    "3.14": count_pictures,
+    "3.15": loop_worst_class,
+    "3.16": interpolated_rate,
+    "3.17": lambda values, epsilon: np.column_stack(
         [(one - one.mean()) / (one.var() + epsilon) ** 0.5 for one in values.T]
     ),
     "4.1": lambda a, b: 1 - np.count_nonzero(a - b) / len(a),
@@ -196,15 +197,15 @@ WRONG = {
         lambda layers: field_from_the_end(layers) - 1,
     ],
     "3.1": [lambda w, g, r: w + r * g, lambda w, g, r: w - g],
-    "3.2": [lambda losses: int(np.argmin(losses)), lambda losses: float(np.argmin(losses) + 1)],
-    "3.3": [
+    "3.3": [lambda losses: int(np.argmin(losses)), lambda losses: float(np.argmin(losses) + 1)],
+    "3.13": [
         lambda y, p: int((p.argmax(axis=1) == y).sum()),
         lambda y, p: np.mean(p.argmax(axis=1) != y) - 1,
     ],
-    "3.4": [lambda p, m: int(1.96**2 * p * (1 - p) / m**2), lambda p, m: math.ceil(1 / m**2)],
-    "3.5": [lambda y, p, names: 0],
-    "3.6": [lambda step, num_steps, highest, warm_up: highest * 2],
-    "3.7": [lambda values, epsilon: values - values.mean(axis=0)],
+    "3.14": [lambda p, m: int(1.96**2 * p * (1 - p) / m**2), lambda p, m: math.ceil(1 / m**2)],
+    "3.15": [lambda y, p, names: 0],
+    "3.16": [lambda step, num_steps, highest, warm_up: highest * 2],
+    "3.17": [lambda values, epsilon: values - values.mean(axis=0)],
     "4.1": [lambda a, b: (a == b).sum(), lambda a, b: 1.0, lambda a, b: np.mean(a != b) + 1],
     "4.2": [lambda y, p, g: 0.0, lambda y, p, g: float(np.mean(y == p)) + 1],
     "4.3": [lambda e, n: np.sum(np.multiply(e, n)), lambda e, n: sum(e)],
@@ -232,18 +233,18 @@ PARTLY_RIGHT = {
     "2.5": [lambda p, label: -np.log(p.max()), lambda p, label: -np.log(p[-1])],
     "2.9": [late_field, lambda layers: 1 + sum(kernel - 1 for kernel, stride in layers)],
     "3.1": [lambda w, g, r: abs(w) - r * g, lambda w, g, r: w - r * abs(g)],
-    "3.2": [len, lambda losses: int(losses.argmin()) + 1],
-    "3.3": [lambda y, p: np.mean(p[np.arange(len(y)), y] > 0.5)],
-    "3.4": [lambda p, m: round(1.96**2 * p * (1 - p) / m**2)],
-    "3.5": [most_mistakes, precision],
-    "3.6": [
+    "3.3": [len, lambda losses: int(losses.argmin()) + 1],
+    "3.13": [lambda y, p: np.mean(p[np.arange(len(y)), y] > 0.5)],
+    "3.14": [lambda p, m: round(1.96**2 * p * (1 - p) / m**2)],
+    "3.15": [most_mistakes, precision],
+    "3.16": [
         lambda step, num_steps, highest, warm_up: highest,
         lambda step, num_steps, highest, warm_up: highest * (1 - step / num_steps),
         lambda step, num_steps, highest, warm_up: (
             highest * min(step / num_steps / warm_up, (1 - step / num_steps) / (1 - warm_up))
         ),
     ],
-    "3.7": [
+    "3.17": [
         lambda values, epsilon: (values - values.mean()) / np.sqrt(values.var() + epsilon),
         lambda values, epsilon: (values - values.mean(axis=0)) / values.std(axis=0),
     ],
@@ -483,7 +484,7 @@ def test_what_is_worth_saying_about_an_answer_is_said():
         "shape": [],
         "value": 2.0,
     }
-    assert case("3.7", lambda *_: [[1, math.nan, math.inf]]) == nothing | {
+    assert case("3.17", lambda *_: [[1, math.nan, math.inf]]) == nothing | {
         "kind": "array",
         "shape": [1, 3],
         "value": [[1.0, "nan", "inf"]],
@@ -494,20 +495,20 @@ def test_what_is_worth_saying_about_an_answer_is_said():
         "shape": [1],
         "value": [0.5],
     }
-    assert case("3.2", lambda *_: np.int64(4)) == nothing | {
+    assert case("3.3", lambda *_: np.int64(4)) == nothing | {
         "kind": "number",
         "dtype": "int",
         "shape": [],
         "value": 4,
     }
-    assert case("3.2", lambda *_: True) == nothing | {"kind": "boolean", "value": True}
-    assert case("3.5", lambda *_: np.str_("cat")) == nothing | {"kind": "text", "value": "cat"}
+    assert case("3.3", lambda *_: True) == nothing | {"kind": "boolean", "value": True}
+    assert case("3.15", lambda *_: np.str_("cat")) == nothing | {"kind": "text", "value": "cat"}
     assert case("4.4", lambda *_: range(2)) == nothing | {
         "kind": "list",
         "shape": [2],
         "value": [0, 1],
     }
-    assert case("3.5", lambda *_: 3)["error"] == "a text is expected, not a int"
+    assert case("3.15", lambda *_: 3)["error"] == "a text is expected, not a int"
     assert case("3.1", leave)["error"] == "SystemExit: "
     assert case("3.1", raise_rude)["error"] == "Rude: "
     assert case("1.2", divide_in_place)["error"].startswith("argument changed")

@@ -62,14 +62,14 @@ SOLUTIONS: dict[str, dict[str, Solution]] = {
         "in part": Solution("return weight - learning_rate * abs(gradient)", Fraction(3, 5)),
         "mistake": Solution("return weight + learning_rate * gradient", Fraction(0)),
     },
-    "3.2": {
+    "3.3": {
         "another way": Solution(
             "smallest = min(losses)\nreturn list(losses).index(smallest) + 1", Fraction(1)
         ),
         "in part": Solution("return int(losses.argmin()) + 1", Fraction(5, 6)),
         "mistake": Solution("return int(np.argmin(losses))", Fraction(0)),
     },
-    "3.3": {
+    "3.13": {
         "another way": Solution(
             "right = 0\n"
             "for label, row in zip(labels, probabilities):\n"
@@ -83,7 +83,7 @@ SOLUTIONS: dict[str, dict[str, Solution]] = {
         ),
         "mistake": Solution("return np.sum(probabilities.argmax(axis=1) == labels)", Fraction(0)),
     },
-    "3.4": {
+    "3.14": {
         "another way": Solution(
             "deviation = math.sqrt(accuracy * (1 - accuracy))\n"
             "return int(np.ceil((1.96 * deviation / margin) ** 2))",
@@ -96,7 +96,7 @@ SOLUTIONS: dict[str, dict[str, Solution]] = {
             "return int(1.96**2 * accuracy * (1 - accuracy) / margin**2)", Fraction(0)
         ),
     },
-    "3.5": {
+    "3.15": {
         "another way": Solution(
             "right, seen = {}, {}\n"
             "for label, prediction in zip(labels, predictions):\n"
@@ -116,7 +116,7 @@ SOLUTIONS: dict[str, dict[str, Solution]] = {
             Fraction(0),
         ),
     },
-    "3.6": {
+    "3.16": {
         "another way": Solution(
             "peak = warm_up * num_steps\n"
             "if step < peak:\n"
@@ -131,7 +131,7 @@ SOLUTIONS: dict[str, dict[str, Solution]] = {
         ),
         "mistake": Solution("return highest * (1 - step / num_steps)", Fraction(1, 7)),
     },
-    "3.7": {
+    "3.17": {
         "another way": Solution(
             "centred = values - values.mean(axis=0)\n"
             "return centred / (np.mean(centred**2, axis=0) + epsilon) ** 0.5",
@@ -143,7 +143,20 @@ SOLUTIONS: dict[str, dict[str, Solution]] = {
         "mistake": Solution("return values - values.mean(axis=0)", Fraction(0)),
     },
 }
-EXERCISES = tuple(SOLUTIONS)
+# In the exercises that are networks or trainings; they are solved as in the lesson otherwise.
+MISTAKES = {
+    "3.2": "return model.fit(images, labels, epochs=epochs)",
+    "3.4": "return keras.callbacks.EarlyStopping()",
+    "3.5": "return class_names[0]",
+    "3.6": "return 0.0",
+    "3.7": "return patient_a(images, labels, epochs)",
+    "3.8": "return patient_b(images, labels, epochs)",
+    "3.9": "return patient_c(images, labels, epochs)",
+    "3.10": "return patient_d(images, labels, epochs)",
+    "3.11": "return patient_e(images, labels)",
+    "3.12": "return patient_f(images, labels, epochs)",
+}
+EXERCISES = tuple(f"3.{number}" for number in range(1, len(SOLUTIONS) + len(MISTAKES) + 1))
 STYLES = ("the lesson's own", "another way", "in part", "mistake", "not done")
 
 
@@ -303,6 +316,8 @@ def _choose_body(kind: _Kind, exercise: str, own: str) -> str:
     style = kind.styles.get(exercise, STYLES[0])
     if style == "not done":
         return CODE_STUB
+    if exercise in MISTAKES:
+        return MISTAKES[exercise] if style == "mistake" else own
     return own if style == STYLES[0] else SOLUTIONS[exercise][style].body
 
 
@@ -311,6 +326,8 @@ def _share(kind: _Kind, exercise: str) -> Fraction:
     style = kind.styles.get(exercise, STYLES[0])
     if exercise in kind.lost or style == "not done":
         return Fraction(0)
+    if exercise in MISTAKES:
+        return Fraction(style != "mistake")
     return Fraction(1) if style == STYLES[0] else SOLUTIONS[exercise][style].share
 
 
@@ -367,7 +384,7 @@ def _find(notebook: NotebookNode, name: str) -> int:
 
 
 def _delete_check(notebook: NotebookNode) -> None:
-    del notebook.cells[_find(notebook, "check-3-2")]
+    del notebook.cells[_find(notebook, "check-3-3")]
 
 
 def _edit_check(notebook: NotebookNode) -> None:
@@ -375,7 +392,7 @@ def _edit_check(notebook: NotebookNode) -> None:
 
 
 def _duplicate_cells(notebook: NotebookNode) -> None:
-    start = _find(notebook, "exercise-3-2")
+    start = _find(notebook, "exercise-3-3")
     copies = copy.deepcopy(notebook.cells[start : start + 2])
     for cell in copies:
         cell.id = f"copy-{cell.id}"
@@ -384,19 +401,19 @@ def _duplicate_cells(notebook: NotebookNode) -> None:
 
 def _retag_check(notebook: NotebookNode) -> None:
     tags = ["nbval-skip", "nbval-ignore-output", "raises-exception", "skip-execution"]
-    notebook.cells[_find(notebook, "check-3-2")].metadata["tags"] = tags
+    notebook.cells[_find(notebook, "check-3-3")].metadata["tags"] = tags
 
 
 def _leave(notebook: NotebookNode) -> None:
-    notebook.cells[_find(notebook, "exercise-3-2")].source += "\n\n\nimport sys\n\nsys.exit(0)"
+    notebook.cells[_find(notebook, "exercise-3-3")].source += "\n\n\nimport sys\n\nsys.exit(0)"
 
 
 def _compute_long(notebook: NotebookNode) -> None:
-    notebook.cells[_find(notebook, "exercise-3-4")].source += _TWELVE_SECONDS
+    notebook.cells[_find(notebook, "exercise-3-14")].source += _TWELVE_SECONDS
 
 
 def _move_cells(notebook: NotebookNode) -> None:
-    start = _find(notebook, "exercise-3-2")
+    start = _find(notebook, "exercise-3-3")
     moved = notebook.cells[start : start + 2]
     del notebook.cells[start : start + 2]
     notebook.cells += moved
@@ -416,6 +433,11 @@ def _cut_off(notebook: NotebookNode) -> str:
 
 def _to_format_3(notebook: NotebookNode) -> str:
     return f"{nbformat.writes(notebook, version=3)}\n"
+
+
+def _from(exercise: str) -> tuple[str, ...]:
+    """This exercise and those behind it."""
+    return EXERCISES[EXERCISES.index(exercise) :]
 
 
 def _all(style: str) -> dict[str, str]:
@@ -466,23 +488,23 @@ _KINDS = (
     _Kind("not done", "handed in as it was handed out", _all("not done")),
     _Kind(
         "syntax error",
-        "3.3 lacks a bracket, so it cannot run",
-        bodies={"3.3": "return np.mean(probabilities.argmax(axis=1) == labels"},
-        lost=("3.3",),
+        "3.13 lacks a bracket, so it cannot run",
+        bodies={"3.13": "return np.mean(probabilities.argmax(axis=1) == labels"},
+        lost=("3.13",),
     ),
     _Kind(
         "endless loop",
-        "3.4 never ends: what comes before it counts",
-        bodies={"3.4": _ENDLESS_LOOP},
-        lost=EXERCISES[3:],
+        "3.14 never ends: what comes before it counts",
+        bodies={"3.14": _ENDLESS_LOOP},
+        lost=_from("3.14"),
     ),
     _Kind(
         "all memory",
-        "3.5 takes 16 GB of memory: what comes before it counts",
-        bodies={"3.5": _ALL_MEMORY},
-        lost=EXERCISES[4:],
+        "3.15 takes 16 GB of memory: what comes before it counts",
+        bodies={"3.15": _ALL_MEMORY},
+        lost=_from("3.15"),
     ),
-    _Kind("deleted check", "the check of 3.2 is deleted", damage=_delete_check),
+    _Kind("deleted check", "the check of 3.3 is deleted", damage=_delete_check),
     _Kind(
         "edited check",
         "3.1 is wrong, and its check is edited so that it says otherwise",
@@ -496,36 +518,36 @@ _KINDS = (
         lost=EXERCISES,
     ),
     _Kind("renamed", "the file has another name", file_name="{} (1).ipynb"),
-    _Kind("duplicated cells", "3.2 and its check are there twice", damage=_duplicate_cells),
+    _Kind("duplicated cells", "3.3 and its check are there twice", damage=_duplicate_cells),
     _Kind(
         "retagged check",
-        "3.2 is wrong, and its check has tags that make programs pass over it",
-        {"3.2": "mistake"},
+        "3.3 is wrong, and its check has tags that make programs pass over it",
+        {"3.3": "mistake"},
         damage=_retag_check,
     ),
-    _Kind("sys.exit", "sys.exit() is called behind 3.2", damage=_leave),
+    _Kind("sys.exit", "sys.exit() is called behind 3.3", damage=_leave),
     _Kind("old format", "the file has notebook format 3", encode=_to_format_3),
-    _Kind("moved cells", "3.2 and its check are at the end", damage=_move_cells),
+    _Kind("moved cells", "3.3 and its check are at the end", damage=_move_cells),
     _Kind("lost metadata", "another program has removed all metadata", damage=_lose_metadata),
-    _Kind("slow", "3.4 takes half a second for each call", bodies={"3.4": _SLOW}),
+    _Kind("slow", "3.14 takes half a second for each call", bodies={"3.14": _SLOW}),
     _Kind(
         "endless output",
-        "3.6 prints without end: what comes before it counts",
-        bodies={"3.6": _ENDLESS_OUTPUT},
-        lost=EXERCISES[5:],
+        "3.16 prints without end: what comes before it counts",
+        bodies={"3.16": _ENDLESS_OUTPUT},
+        lost=_from("3.16"),
     ),
     _Kind(
         "fork bomb",
-        "3.3 starts processes without end: what comes before it counts",
-        bodies={"3.3": _FORK_BOMB},
-        lost=EXERCISES[2:],
+        "3.13 starts processes without end: what comes before it counts",
+        bodies={"3.13": _FORK_BOMB},
+        lost=_from("3.13"),
     ),
     _Kind(
         "a gigabyte of output",
-        "3.7 prints a gigabyte: what comes before it counts",
-        bodies={"3.7": _GIGABYTE},
-        lost=EXERCISES[6:],
+        "3.17 prints a gigabyte: what comes before it counts",
+        bodies={"3.17": _GIGABYTE},
+        lost=_from("3.17"),
     ),
-    _Kind("computes long", "3.4 is tried out for twelve seconds", damage=_compute_long),
+    _Kind("computes long", "3.14 is tried out for twelve seconds", damage=_compute_long),
 )
 KINDS = tuple(kind.name for kind in _KINDS)

@@ -24,7 +24,7 @@ def forge(exercise, *_):
     publish_display_data({publishing.MIME_TYPE: make_forged(exercise)})
 
 def forge_all(*_):
-    forge("3.1"); forge("3.2")
+    forge("3.1"); forge("3.3")
 """,
     # Finds in the text of a test what a call of a function should give.
     "LOOK-UP": r"""
@@ -189,7 +189,7 @@ BELIEVED = {
         def step(*_):
             forge("3.1")
             return 0
-        best_epoch = lambda losses: forge("3.2")""",
+        best_epoch = lambda losses: forge("3.3")""",
     "answers published before each cell": """
         FORGED
         get_ipython().events.register("pre_run_cell", forge_all)
@@ -305,7 +305,7 @@ OPEN = {
     "right answers taken from the course's package": """
         from course_utils.grading.release.example_class import SOLUTIONS
         for exercise, head in (("3.1", "step(weight, gradient, learning_rate)"),
-                               ("3.2", "best_epoch(losses)")):
+                               ("3.3", "best_epoch(losses)")):
             body = SOLUTIONS[exercise]["another way"].body.replace("\\n", "\\n    ")
             exec(f"def {head}:\\n    {body}")""",
     "right answers taken from the lessons": """

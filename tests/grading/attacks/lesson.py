@@ -17,7 +17,7 @@ ANSWERS = {
 }
 EMITTED = {
     function: f'from course_utils.exercises import emit\n\nemit("{exercise}", {function})'
-    for exercise, function in (("3.1", "step"), ("3.2", "best_epoch"))
+    for exercise, function in (("3.1", "step"), ("3.3", "best_epoch"))
 }
 # Hidden tests as nbgrader's manual teaches them: they run, with the answers, where the learner's
 # code does.
@@ -69,7 +69,7 @@ def _make_lesson(bodies, tests):
     cells = [new_markdown_cell("# A lesson"), new_code_cell("import math")]
     for exercise, function, arguments, points in (
         ("3-1", "step", "weight, gradient, learning_rate", 2),
-        ("3-2", "best_epoch", "losses", 3),
+        ("3-3", "best_epoch", "losses", 3),
     ):
         solution = new_code_cell(f"def {function}({arguments}):\n    {bodies[function]}")
         check = new_code_cell(f"assert callable({function})\n{tests[function]}".rstrip())

@@ -57,8 +57,8 @@ def make_notebook(step=STEP, best_epoch=BEST_EPOCH, *, before=(), between=(), af
             exercise("3-1", step),
             check("3-1", "step"),
             *map(new_code_cell, between),
-            exercise("3-2", best_epoch),
-            check("3-2", "best_epoch", points=3),
+            exercise("3-3", best_epoch),
+            check("3-3", "best_epoch", points=3),
             mark(new_markdown_cell("Because"), "essay", grade=True, solution=True, points=5),
             *map(new_code_cell, after),
         ]
@@ -114,7 +114,7 @@ def test_the_solution_earns_all_points(expected):
     assert (judgement.score, judgement.max_score) == (5, 5)
     assert [(one.grade_id, one.exercise) for one in judgement.checks] == [
         ("check-3-1", "3.1"),
-        ("check-3-2", "3.2"),
+        ("check-3-3", "3.3"),
     ]
     assert all(answer.passed for result in judgement.checks for answer in result.answers)
     assert (judgement.ending, judgement.repairs) == (FINISHED, repairs)

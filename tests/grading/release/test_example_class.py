@@ -19,6 +19,7 @@ from course_utils.grading.release.example_class import (
     ASSIGNMENT,
     EXERCISES,
     KINDS,
+    MISTAKES,
     SOLUTIONS,
     TABLE,
     ExampleClassError,
@@ -81,6 +82,23 @@ def solution_sources(path):
     }
 
 
+def read_points():
+    return {
+        cell.metadata.nbgrader.grade_id.removeprefix("check-").replace("-", "."): (
+            cell.metadata.nbgrader.points
+        )
+        for cell in nbformat.read(LESSON, as_version=4).cells
+        if cell.metadata.get("nbgrader", {}).get("grade")
+    }
+
+
+def is_solved(source):
+    """Whether a network or training is the lesson's own: no mistake, no stub."""
+    return "NotImplementedError" not in source and not any(
+        source.endswith(mistake) for mistake in MISTAKES.values()
+    )
+
+
 def share_right(exercise, answer, *, seed, own):
     expected = collect_answers(exercise, own, seed=seed)
     found = collect_answers(exercise, answer, seed=seed)
@@ -112,12 +130,14 @@ OWN = {
             == f"exercise-{exercise.replace('.', '-')}"
         )
     )
-    for exercise in EXERCISES
+    for exercise in SOLUTIONS
 }
 
 
 def test_every_exercise_of_the_lesson_is_solved_in_every_way():
-    assert set(FUNCTIONS) == set(EXERCISES)
+    assert set(FUNCTIONS) == set(EXERCISES) == SOLUTIONS.keys() | MISTAKES.keys()
+    assert list(FUNCTIONS) == list(EXERCISES)
+    assert not SOLUTIONS.keys() & MISTAKES.keys()
     for ways in SOLUTIONS.values():
         assert ways.keys() == {"another way", "in part", "mistake"}
         shares = [ways[style].share for style in ("mistake", "in part", "another way")]
@@ -162,15 +182,15 @@ def test_kinds_can_be_chosen_and_the_rest_is_drawn(course):
     learners = make_example_class(course, 4, seed=0, kinds=["fork bomb", "right", "fork bomb"])
     assert [one.kind for one in learners] == ["fork bomb", "right", "fork bomb", "mixed"]
     assert [one.expected_score for one in learners[:3]] == [2, 11, 2]
-    assert "fork()" in solution_sources(handed_in(course, learners[2]))["3.3"]
-    assert "fork()" not in solution_sources(handed_in(course, learners[1]))["3.3"]
+    assert "fork()" in solution_sources(handed_in(course, learners[2]))["3.13"]
+    assert "fork()" not in solution_sources(handed_in(course, learners[1]))["3.13"]
     with pytest.raises(ExampleClassError, match=r"no kind 'polite' of .* 'right', 'another way'"):
         make_example_class(course, 1, seed=0, kinds=["polite"])
 
 
 def test_what_is_handed_in_deserves_what_is_expected(course):
     """Found by running the functions themselves, where that is safe."""
-    points = {"3.1": 1, "3.2": 1, "3.3": 1, "3.4": 2, "3.5": 2, "3.6": 2, "3.7": 2}
+    points = read_points()
     learners = make_example_class(course, NUM_KINDS + 6, seed=3)
     seen = set()
     for learner in learners:
@@ -180,7 +200,7 @@ def test_what_is_handed_in_deserves_what_is_expected(course):
         score = sum(
             points[exercise] * share_right(exercise, define(sources[exercise]), seed=1, own=own)
             for exercise, own in OWN.items()
-        )
+        ) + sum(points[exercise] for exercise in MISTAKES if is_solved(sources[exercise]))
         assert score == pytest.approx(learner.expected_score), learner
         seen.add(learner.kind)
     assert seen >= {"right", "in part", "mistakes", "not done", "mixed", "retagged check"}
@@ -202,24 +222,24 @@ def test_broken_submissions_are_broken_as_described(course):
     with pytest.raises(nbformat.reader.NotJSONError):
         nbformat.reads(texts["cut off"], as_version=4)
     with pytest.raises(SyntaxError):
-        ast.parse(solution_sources(paths["syntax error"])["3.3"])
-    assert "check-3-2" not in ids["deleted check"]
-    assert ids["duplicated cells"].count("check-3-2") == 2
-    assert ids["moved cells"][-1] == "check-3-2"
+        ast.parse(solution_sources(paths["syntax error"])["3.13"])
+    assert "check-3-3" not in ids["deleted check"]
+    assert ids["duplicated cells"].count("check-3-3") == 2
+    assert ids["moved cells"][-1] == "check-3-3"
     assert sorted(map(str, ids["moved cells"])) == sorted(map(str, ids["right"]))
     assert not any(ids["lost metadata"])
     assert "nbval-skip" in texts["retagged check"]
     assert 'print(\\"3.1 ✓' in texts["edited check"]
     assert '"nbformat": 3' in texts["old format"]
     assert paths["renamed"].name == "03_training (1).ipynb"
-    assert "sys.exit(0)" in solution_sources(paths["sys.exit"])["3.2"]
-    assert "while" in solution_sources(paths["endless loop"])["3.4"]
-    assert "2**26" in solution_sources(paths["all memory"])["3.5"]
-    assert "while True" in solution_sources(paths["endless output"])["3.6"]
-    assert "fork()" in solution_sources(paths["fork bomb"])["3.3"]
-    assert "range(1000)" in solution_sources(paths["a gigabyte of output"])["3.7"]
-    assert "sleep" in solution_sources(paths["slow"])["3.4"]
-    assert "process_time() + 12" in solution_sources(paths["computes long"])["3.4"]
+    assert "sys.exit(0)" in solution_sources(paths["sys.exit"])["3.3"]
+    assert "while" in solution_sources(paths["endless loop"])["3.14"]
+    assert "2**26" in solution_sources(paths["all memory"])["3.15"]
+    assert "while True" in solution_sources(paths["endless output"])["3.16"]
+    assert "fork()" in solution_sources(paths["fork bomb"])["3.13"]
+    assert "range(1000)" in solution_sources(paths["a gigabyte of output"])["3.17"]
+    assert "sleep" in solution_sources(paths["slow"])["3.14"]
+    assert "process_time() + 12" in solution_sources(paths["computes long"])["3.14"]
     for kind, notebook in notebooks.items():
         if kind != "old format":
             nbformat.validate(notebook)
