@@ -256,7 +256,7 @@ def grade(  # noqa: PLR0917, a command's options
     from course_utils.grading.batch.batch_display import BatchProgress, judgements_table
     from course_utils.grading.batch.grade import BatchInterrupt
     from course_utils.grading.batch.grade import grade as grade_batch
-    from course_utils.grading.judge.plugin import RunLimits
+    from course_utils.grading.judge.limits import RunLimits
     from course_utils.grading.sandbox.guard import Limits
     from course_utils.grading.sandbox.provisioner import unavailable
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from course_utils.grading.judge.plugin import RunLimits
+from course_utils.grading.judge.limits import RunLimits
 from course_utils.grading.sandbox.fork_server import start_fork_server
 from course_utils.grading.sandbox.guard import Limits
 from course_utils.grading.sandbox.provisioner import unavailable

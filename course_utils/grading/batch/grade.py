@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from distributed import Future
 
     from course_utils.grading.batch.tasks import Reference, Settings, SubmissionTask
-    from course_utils.grading.judge.plugin import RunLimits
+    from course_utils.grading.judge.limits import RunLimits
 
 _SEED_BITS = 63
 
@@ -180,7 +180,7 @@ def grade(
         finished: list[SubmissionFinished] = []
         if plan.pending:
             from course_utils.grading.batch.tasks import Settings
-            from course_utils.grading.judge.plugin import RunLimits
+            from course_utils.grading.judge.limits import RunLimits
 
             workers = (
                 connect(scheduler)

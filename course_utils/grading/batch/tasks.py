@@ -21,7 +21,7 @@ from course_utils.grading.intake.submission import (
     find_notebook,
     read_submission,
 )
-from course_utils.grading.judge.plugin import RunLimits
+from course_utils.grading.judge.limits import RunLimits
 from course_utils.grading.judge.running import Execution, JudgeError, execute
 from course_utils.grading.judge.scoring import Check, read_expected, score
 from course_utils.grading.judgement import CheckResult, Ending, EndingKind, Judgement, Repair

@@ -36,42 +36,15 @@ from nbval.plugin import IPyNbCell, IPyNbFile, coalesce_streams
 
 from course_utils.files import write_text
 from course_utils.grading.judge.comparison import MAX_LENGTH
+from course_utils.grading.judge.limits import SLOWEST_CLOCK, RunLimits
 from course_utils.grading.judgement import EndingKind
 from course_utils.processes import kill_group
 
 _POLL_MILLISECONDS = 100
-_SLOWEST_CLOCK = 0.25  # of a clock that stands still while a sandboxed kernel waits, per second
 _DYING_SECONDS = 3.0  # from the end of a connection to that of its process
 _STOPPING_SECONDS = 10.0
 _SPARE_MEMORY = 600_000_000  # bytes that the kernel's messages may make this process grow by
 _MAX_WAITING = 100  # messages that wait to be read
-
-
-@dataclass(frozen=True)
-class RunLimits:
-    """What the run of a notebook may take, beside what a sandbox allows its kernel.
-
-    Time in which a sandboxed kernel waits because the computer is busy does not count, up to three
-    quarters of the whole: nobody should lose points to another's load.
-
-    Attributes:
-        start_seconds: until its kernel answers.
-        cell_seconds: for one cell.
-        notebook_seconds: for all cells together.
-        output_bytes: of all messages of the kernel together.
-        messages: of the kernel.
-    """
-
-    start_seconds: float = 120.0
-    cell_seconds: float = 120.0
-    notebook_seconds: float = 600.0
-    output_bytes: int = 20_000_000
-    messages: int = 20_000
-
-    @property
-    def longest_seconds(self) -> float:
-        """The longest that a run can last, in seconds of wall time."""
-        return (self.start_seconds + self.notebook_seconds) / _SLOWEST_CLOCK
 
 
 @dataclass
@@ -343,7 +316,7 @@ class JudgedKernel(RunningKernel):
         passed = time.monotonic() - self._started
         usage = getattr(self.km.provisioner, "usage", None)
         waited = usage.waiting_seconds if usage else 0.0
-        return max(passed - waited, _SLOWEST_CLOCK * passed)
+        return max(passed - waited, SLOWEST_CLOCK * passed)
 
     def read_messages(self, deadline: float) -> Iterator[Message]:
         """Read the kernel's messages on all channels, sound ones only, until the deadline.

@@ -24,7 +24,8 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from course_utils.execution.lessons import Value
 from course_utils.exercises.publishing import MIME_TYPE, SEED_VARIABLE
 from course_utils.files import write_bytes, write_text
-from course_utils.grading.judge.plugin import EndingReport, RunLimits
+from course_utils.grading.judge.limits import RunLimits
+from course_utils.grading.judge.plugin import EndingReport
 from course_utils.grading.judgement import Ending, EndingKind
 from course_utils.grading.sandbox.guard import OUT_OF_CPU_TIME, OUT_OF_MEMORY, Limits, Usage
 from course_utils.notebooks import grade_id, is_check, read_notebook, tags

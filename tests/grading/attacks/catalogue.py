@@ -17,7 +17,7 @@ from course_utils.grading.batch.tasks import (
     judge_submission,
     make_reference,
 )
-from course_utils.grading.judge.plugin import RunLimits
+from course_utils.grading.judge.limits import RunLimits
 from course_utils.grading.judgement import Judgement
 from course_utils.grading.sandbox.guard import Limits
 from tests.grading.attacks.code import CODE, expand

@@ -28,6 +28,7 @@ from course_utils.grading.batch.grade import (
 )
 from course_utils.grading.batch.plan import BatchError
 from course_utils.grading.batch.workers import count_workers
+from course_utils.grading.judge.limits import RunLimits
 from course_utils.grading.judge.running import Execution, JudgeError
 from course_utils.grading.judgement import Ending
 from course_utils.grading.records.gradebook import GradebookError, read_course, read_scores
@@ -60,6 +61,16 @@ except BatchInterrupt as interrupt:
     print(interrupt)
 logging.getLogger("distributed.batched").info("a connection was closed")
 print([name for name in ("dask", "nbformat", "nbgrader", "tensorflow") if name in sys.modules])
+"""
+
+COMMAND = """\
+import sys
+from course_utils.cli import app
+
+sys.argv = ["course", "grade", "demo", "--no-sandbox"]
+app(standalone_mode=False)
+slow = ("dask", "jsonschema", "nbformat", "nbgrader", "pytest", "tensorflow")
+print([name for name in slow if name in sys.modules])
 """
 
 
@@ -345,6 +356,27 @@ def test_a_second_call_imports_nothing_slow(course_folder, submit, quick_judge, 
     grade(course_folder, "demo", kernel="python3", scheduler=quick_judge)
     output, _ = start_grading().communicate()
     assert output.splitlines() == ["Planned", "[]"]
+
+
+def test_a_second_call_of_the_command_imports_nothing_slow(course_folder, submit, quick_judge):
+    submit("ada")
+    grade(
+        course_folder,
+        "demo",
+        kernel="python3",
+        scheduler=quick_judge,
+        limits=RunLimits(cell_seconds=60.0),
+        sandbox=Limits(memory=2 * 10**9),
+    )
+    output = subprocess.run(
+        [sys.executable, "-c", COMMAND],
+        cwd=course_folder,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    assert "0 graded now, 1 unchanged since" in output
+    assert output.splitlines()[-1] == "[]"
 
 
 def kill_at_random(course_folder, start, *, num_kills, seconds, seed):

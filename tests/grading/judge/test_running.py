@@ -15,7 +15,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from course_utils.exercises.publishing import MIME_TYPE
-from course_utils.grading.judge.plugin import RunLimits
+from course_utils.grading.judge.limits import RunLimits
 from course_utils.grading.judge.running import JudgeError, execute
 from course_utils.grading.judge.scoring import find_checks, read_expected, score
 from course_utils.grading.judgement import Ending, Judgement, Repair
