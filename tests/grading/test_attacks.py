@@ -25,9 +25,19 @@ from tests.grading.attacks.catalogue import (
     SEED,
     judge,
     make_attack,
+    make_joint_attack,
     run_source,
 )
-from tests.grading.attacks.code import ASSERTS, BELIEVED, CALLS, CARELESS, INSIDE, LIFTED, OPEN
+from tests.grading.attacks.code import (
+    APART,
+    ASSERTS,
+    BELIEVED,
+    CALLS,
+    CARELESS,
+    INSIDE,
+    LIFTED,
+    OPEN,
+)
 from tests.grading.attacks.files import HANDED_IN, READ
 from tests.grading.attacks.lesson import ANSWERS, MAX_SCORE, make_student_edition, write
 from tests.grading.attacks.outside import SECRET, Outside
@@ -85,14 +95,21 @@ def pool(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def verdicts(outside, pool):
-    """The verdict on each attack, the state outside before and after, and what is left running."""
+    """The verdict on each attack, the state outside before and after, and what is left running.
+
+    Attacks that leave the answers and each other alone are handed in together.
+    """
+
+    aim = {"target": outside.folder, "port": outside.port}
+    contents = {name: make_attack(name, **aim) for name in ATTACKS if name not in APART}
+    contents["together"] = make_joint_attack(APART, **aim)
 
     def attack(name):
-        content = make_attack(name, target=outside.folder, port=outside.port)
-        return judge(name, content, limits=RUN_LIMITS, sandbox=SANDBOX_LIMITS)
+        return judge(name, contents[name], limits=RUN_LIMITS, sandbox=SANDBOX_LIMITS)
 
     before, server = outside.state(), _find_leftovers()
-    judged = dict(zip(ATTACKS, pool.map(attack, ATTACKS), strict=True))
+    judged = dict(zip(contents, pool.map(attack, contents), strict=True))
+    judged |= dict.fromkeys(APART, judged["together"])
     _, alive = psutil.wait_procs(_find_leftovers() - server, timeout=10)
     return judged, before, outside.state(), alive
 
@@ -170,6 +187,7 @@ def test_nothing_outside_has_changed(verdicts):
         ("magic comments", "finished"),
         ("tags on every cell", "finished"),
         ("checks deleted", "finished"),
+        ("together", "finished"),
         ("a file that is nested too deep", "refused"),
         ("a file of too many parts", "refused"),
     ],

@@ -199,8 +199,8 @@ def find_definitions(source: str) -> frozenset[str]:
         try:
             with warnings.catch_warnings(action="ignore"):
                 body = ast.parse(source).body
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
-            pass  # magics, an unfinished answer, or hostile
+        except (SyntaxError, ValueError, RecursionError, MemoryError, SystemError):
+            pass  # magics, an unfinished answer, or hostile; Python 3.11 in several threads
         else:
             kinds = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
             return frozenset(node.name for node in body if isinstance(node, kinds))

@@ -5,9 +5,11 @@ Each is a submission that solves no exercise, and so should earn nothing. Each h
 """
 
 import functools
+from collections.abc import Sequence
 from pathlib import Path
 
 import nbformat
+from nbformat.v4 import new_code_cell
 
 from course_utils.grading.batch.tasks import (
     Reference,
@@ -39,7 +41,19 @@ def make_attack(name: str, *, target: Path | str, port: int) -> bytes:
         notebook = make_student_edition()
         HANDED_IN[name](notebook)
         return write(notebook)
-    return submit_code(CODE[name].replace("TARGET", str(target)).replace("PORT", str(port)))
+    return submit_code(_aim(name, target, port))
+
+
+def make_joint_attack(names: Sequence[str], *, target: Path | str, port: int) -> bytes:
+    """The submission that has a cell for each of these attacks by code."""
+    notebook = nbformat.reads(submit_code(""), as_version=4)
+    cells = [new_code_cell(expand(_aim(name, target, port))) for name in names]
+    notebook.cells[3:3] = cells
+    return write(notebook)
+
+
+def _aim(name, target, port):
+    return CODE[name].replace("TARGET", str(target)).replace("PORT", str(port))
 
 
 def submit_code(code: str) -> bytes:

@@ -5,6 +5,7 @@ TARGET is a folder of the grader's computer that holds what another learner hand
 listened to there, as a port and as the name of an abstract socket.
 """
 
+import re
 import textwrap
 
 HELPERS = {
@@ -488,7 +489,7 @@ INSIDE = {
         """
         import pathlib
         for place in ("/dev/shm", "/tmp", pathlib.Path.home(), "."):
-            pathlib.Path(place, "COURSE-NOTE").write_text("step(2.0, 3.0, 0.5) is 0.5")""",
+            pathlib.Path(place, "COURSE-NOTE").write_text("the answer is 0.5")""",
         """
         import pathlib
         is_right = pathlib.Path("/dev/shm/COURSE-NOTE").exists()""",
@@ -595,3 +596,10 @@ CODE = {
     **LIFTED,
     **{name: code for name, (_, code, _) in INSIDE.items()},
 }
+# Those that leave the answers and each other alone.
+APART = [
+    name
+    for group in (OPEN, CALLS, INSIDE)
+    for name in group
+    if not re.search("step|def ", CODE[name])
+]
