@@ -1,5 +1,6 @@
 """Checks of lesson 3's exercises in Keras: training, stopping, using, and a step by hand."""
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -177,7 +178,8 @@ def _free_of_graphs() -> Iterator[None]:
     before = tf.config.functions_run_eagerly()
     tf.config.run_functions_eagerly(True)
     try:
-        yield
+        with warnings.catch_warnings(action="ignore"):  # that tf.data does not
+            yield
     finally:
         tf.config.run_functions_eagerly(before)
 

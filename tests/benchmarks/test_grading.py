@@ -180,7 +180,7 @@ def test_scores_that_are_not_deserved_and_processes_left_are_named(grade_hostile
     measured, failure = grade_hostile_class({"right": 5.5, "fork bomb": None}, ("python",))
     assert measured["harmless submissions with the score they deserve"] == "3 of 4"
     assert measured["hostile submissions with the score they deserve"] == "3 of 4"
-    assert "right: 5.5 points instead of 11 (it ended at cell 3)" in failure
+    assert "right: 5.5 points instead of 35 (it ended at cell 3)" in failure
     assert "fork bomb: not graded" in failure
     measured, failure = grade_hostile_class({}, ("python", "bwrap"))
     assert measured["processes left behind"] == "2 processes"

@@ -174,14 +174,14 @@ def test_the_first_dozen_shows_one_kind_each_in_a_fixed_order(course):
         "renamed",
     ]
     scores = [round(one.expected_score, 2) for one in learners]
-    assert scores == [11, 11, 7.91, 0.29, 0, 10, 3, 5, 11, 10, 0, 11]
-    assert {one.max_score for one in learners} == {11}
+    assert scores == [35, 35, 31.91, 0.29, 0, 34, 27, 29, 35, 34, 0, 35]
+    assert {one.max_score for one in learners} == {35}
 
 
 def test_kinds_can_be_chosen_and_the_rest_is_drawn(course):
     learners = make_example_class(course, 4, seed=0, kinds=["fork bomb", "right", "fork bomb"])
     assert [one.kind for one in learners] == ["fork bomb", "right", "fork bomb", "mixed"]
-    assert [one.expected_score for one in learners[:3]] == [2, 11, 2]
+    assert [one.expected_score for one in learners[:3]] == [26, 35, 26]
     assert "fork()" in solution_sources(handed_in(course, learners[2]))["3.13"]
     assert "fork()" not in solution_sources(handed_in(course, learners[1]))["3.13"]
     with pytest.raises(ExampleClassError, match=r"no kind 'polite' of .* 'right', 'another way'"):
