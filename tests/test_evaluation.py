@@ -331,7 +331,7 @@ def test_display_is_accessible_and_escaped():
 
 
 def test_within_prints_the_band_only_when_the_value_lies_in_it(capsys):
-    for value in (0.71, Estimate(0.75, 0.7, 0.8)):
+    for value in (0.7, 0.71, 0.9, Estimate(0.75, 0.7, 0.8)):
         within("test accuracy", value, 0.7, 0.9)
         assert capsys.readouterr().out == "test accuracy lies between 0.7 and 0.9, as expected\n"
     within("test accuracy", 0.65, 0.7, 0.9)
