@@ -213,6 +213,7 @@ def test_confusion_and_the_most_confused(evaluation):
 def test_calibration_counts_confidence_and_accuracy_by_bin(evaluation):
     table = evaluation.calibration
     assert table["from"].tolist() == [0.4, 0.7, 0.8, 0.9]
+    assert table["to"].tolist() == [0.5, 0.8, 0.9, 1.0]
     assert table["count"].tolist() == [2, 2, 3, 1]
     assert table["confidence"].tolist() == pytest.approx([0.5, 0.8, 0.9, 1.0])
     assert table["accuracy"].tolist() == pytest.approx([0, 1, 2 / 3, 1])
