@@ -213,6 +213,7 @@ def test_confusion_and_the_most_confused(evaluation):
 def test_calibration_counts_confidence_and_accuracy_by_bin(evaluation):
     table = evaluation.calibration
     assert table["from"].tolist() == [0.4, 0.7, 0.8, 0.9]
+    assert table["to"].tolist() == [0.5, 0.8, 0.9, 1.0]
     assert table["count"].tolist() == [2, 2, 3, 1]
     assert table["confidence"].tolist() == pytest.approx([0.5, 0.8, 0.9, 1.0])
     assert table["accuracy"].tolist() == pytest.approx([0, 1, 2 / 3, 1])
@@ -331,7 +332,7 @@ def test_display_is_accessible_and_escaped():
 
 
 def test_within_prints_the_band_only_when_the_value_lies_in_it(capsys):
-    for value in (0.71, Estimate(0.75, 0.7, 0.8)):
+    for value in (0.7, 0.71, 0.9, Estimate(0.75, 0.7, 0.8)):
         within("test accuracy", value, 0.7, 0.9)
         assert capsys.readouterr().out == "test accuracy lies in the promised band, 0.7 to 0.9\n"
     within("test accuracy", 0.65, 0.7, 0.9)

@@ -756,3 +756,12 @@ def test_no_solution_of_the_instructor_ever_stands_for_an_answer(deleted, data):
             assert ("missing", name) in reported(repaired)
         else:
             assert text == answer_for(name)
+
+
+def test_a_solution_in_a_cell_without_a_name_is_no_longer_there_either():
+    source = copy.deepcopy(SOURCE)
+    hidden = "### BEGIN SOLUTION\nSECRET = 1\n### END SOLUTION"
+    source.cells.append(nbformat.v4.new_code_cell(hidden))
+    repaired = repair(source, json.dumps(make_submission()).encode())
+    assert "SECRET" not in nbformat.writes(repaired.notebook)
+    assert "### BEGIN SOLUTION" not in nbformat.writes(repaired.notebook)

@@ -96,6 +96,14 @@ def test_a_folder_that_is_not_there_is_refused(tmp_path):
         find_notebook(tmp_path / "nobody", NAME)
 
 
+def test_a_name_that_no_file_can_have_is_that_of_no_file(tmp_path):
+    name = f"{'a' * 300}.ipynb"
+    with pytest.raises(SubmissionError, match="there is no notebook"):
+        find_notebook(tmp_path, name)
+    with pytest.raises(SubmissionError, match="is no file"):
+        read_submission(tmp_path / name)
+
+
 def test_links_pipes_and_folders_are_no_notebooks(tmp_path):
     secret = tmp_path / "secret.txt"
     secret.write_text("{}")

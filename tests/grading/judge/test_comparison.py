@@ -185,6 +185,11 @@ def test_what_is_no_emission_is_refused(text, reason):
         reading("text", 1),
         reading("list", 1),
         reading("list", [[1]]),
+        reading("dictionary", {"a": 1}),
+        reading("dictionary", [["a"]]),
+        reading("dictionary", [[1, number(1.0)]]),
+        reading("dictionary", [["a", number(1.0)], ["a", number(2.0)]]),
+        reading("table", [["a", 1.0]]),
         reading("array", 1.0, shape=[]),
         reading("array", [1.0], shape=None),
         reading("array", [1.0], shape=[2]),
@@ -201,6 +206,24 @@ def test_what_is_no_emission_is_refused(text, reason):
 def test_an_answer_of_wrong_types_is_refused(found):
     with pytest.raises(EmissionError):
         parse(found)
+
+
+@pytest.mark.parametrize("field", ["tolerance", "weight"])
+@pytest.mark.parametrize("value", [-1, -1e-9, 1e301, True, "1", None, [1]])
+def test_a_tolerance_or_a_weight_is_a_number_from_0_up(field, value):
+    with pytest.raises(EmissionError, match=f"a {field} among the answers is not a number"):
+        parse(number(1.0) | {field: value})
+    if field == "tolerance":
+        with pytest.raises(EmissionError, match="a tolerance among the answers"):
+            parse_emission(json.dumps({"exercise": "3.1", "answers": [], field: value}))
+
+
+def test_a_list_of_answers_is_none_of_numbers():
+    nested = reading("list", [reading("dictionary", [["a", number(1.0)]])])
+    plain = reading("list", [1.0])
+    assert find_reason(nested, nested) == ""
+    assert find_reason(nested, plain) == "another list was expected than [1.0]"
+    assert find_reason(plain, nested) == "another list was expected than [{'a': 1.0}]"
 
 
 def test_a_case_that_is_answered_twice_is_refused():
