@@ -1,5 +1,6 @@
 """How a check says what it expected."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -51,26 +52,28 @@ def expect_equal(found: Any, expected: Any, situation: str) -> None:
         raise Wrong(f"{situation} the answer is {expected!r} but yours is {_short(found)}.")
 
 
-def expect_model(found: Any, expected: Any, situation: str) -> None:
+def expect_model(
+    found: Any, expected: Sequence[Mapping[str, Any]], situation: str, *, name: str
+) -> None:
     """Compare a Keras model layer by layer: kinds, output shapes, parameters, activations, rates.
 
     Args:
         found: what the learner's function returned.
-        expected: the right model; the message calls it by its ``name``.
+        expected: what each layer is to be, as :func:`describe_layer` says it.
         situation: what the function was called on, to begin a sentence with.
+        name: what the right model is called.
 
     Raises:
         Wrong: with the first layer that differs, and what is different about it.
     """
-    own, others = list_layers(found, situation), list_layers(expected, situation)
-    for number, (layer, other) in enumerate(zip(own, others, strict=False), start=1):
-        facts, other_facts = describe_layer(layer), describe_layer(other)
-        if difference := _compare_layers(facts, other_facts, expected.name):
+    own = list_layers(found, situation)
+    for number, (layer, other) in enumerate(zip(own, expected, strict=False), start=1):
+        if difference := _compare_layers(describe_layer(layer), other, name):
             raise Wrong(f"{situation} layer {number} of yours {difference}")
-    if len(own) != len(others):
+    if len(own) != len(expected):
         raise Wrong(
-            f"{situation} your network has {len(own)} layers and {expected.name} has "
-            f"{len(others)}; the first {min(len(own), len(others))} are right."
+            f"{situation} your network has {len(own)} layers and {name} has {len(expected)}; "
+            f"the first {min(len(own), len(expected))} are right."
         )
 
 
@@ -89,7 +92,7 @@ def list_layers(found: Any, situation: str) -> list[Any]:
     return [layer for layer in found.layers if type(layer).__name__ != "InputLayer"]
 
 
-def _compare_layers(own: dict[str, Any], other: dict[str, Any], name: str) -> str:
+def _compare_layers(own: Mapping[str, Any], other: Mapping[str, Any], name: str) -> str:
     """The first difference between two layers, as the end of a sentence; empty if there is none."""
     if own["kind"] != other["kind"]:
         return f"is a {own['kind']}, but {name} has a {other['kind']} there."
@@ -109,7 +112,7 @@ def _show_fact(value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
-def _guess_reason(own: dict[str, Any], other: dict[str, Any]) -> str:
+def _guess_reason(own: Mapping[str, Any], other: Mapping[str, Any]) -> str:
     """What most often makes an output shape another one."""
     (*places, filters), (*other_places, other_filters) = own["output shape"], other["output shape"]
     if places == other_places:

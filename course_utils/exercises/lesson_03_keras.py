@@ -1,8 +1,10 @@
 """Checks of lesson 3's exercises in Keras: training, stopping, using, and a step by hand."""
 
+import tempfile
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,13 +17,14 @@ from course_utils.exercises.publishing import Publisher
 Pictures = tuple[NDArray[np.uint8], NDArray[np.int64]]
 
 _EPOCHS = 2
+_MEASURED = ["accuracy", "loss", "val_accuracy", "val_loss"]
 _TRAINING = {
     "optimizer": "RMSprop",
     "learning rate": 0.001,
     "loss": "sparse_categorical_crossentropy",
     "number of epochs": _EPOCHS,
     "number of batches in an epoch": 2,
-    "list of what was measured": ["accuracy", "loss", "val_accuracy", "val_loss"],
+    "list of what was measured": _MEASURED,
 }
 _CALLBACKS = {
     "kinds of callbacks": ["EarlyStopping", "ModelCheckpoint"],
@@ -102,13 +105,7 @@ def train_step(answer: Any) -> str:
 
 
 def _find_training_facts(answer: Any, generator: Generator) -> dict[str, Any]:
-    from course_utils import models
-
-    model = models.build("classic", image_shape=(8, 8, 3), num_classes=3, width=0.05)
-    images = generator.integers(0, 256, (320, 8, 8, 3)).astype(np.uint8)
-    history = answer(model, images, generator.integers(0, 3, 320), _EPOCHS)
-    if not hasattr(history, "history"):
-        raise Wrong(f"What model.fit returns is expected back, not {history!r}.")
+    model, history = _train_small(answer, generator)
     return {
         "optimizer": type(model.optimizer).__name__,
         "learning rate": round(float(model.optimizer.learning_rate), 6),
@@ -117,6 +114,18 @@ def _find_training_facts(answer: Any, generator: Generator) -> dict[str, Any]:
         "number of batches in an epoch": history.params.get("steps"),
         "list of what was measured": sorted(history.history),
     }
+
+
+def _train_small(answer: Any, generator: Generator) -> tuple[Any, Any]:
+    from course_utils import models
+
+    seed = int(generator.integers(2**31))
+    model = models.build("classic", image_shape=(8, 8, 3), num_classes=3, width=0.05, seed=seed)
+    images = generator.integers(0, 256, (320, 8, 8, 3)).astype(np.uint8)
+    history = answer(model, images, generator.integers(0, 3, 320), _EPOCHS)
+    if not hasattr(history, "history"):
+        raise Wrong(f"What model.fit returns is expected back, not {history!r}.")
+    return model, history
 
 
 def name_loss(loss: Any) -> str:
@@ -220,22 +229,54 @@ def _step_by_hand(
 
 
 def _publish_training(publisher: Publisher, answer: Any) -> None:
-    _publish_facts(publisher, _TRAINING, lambda: _find_training_facts(answer, publisher.random))
+    """What a training with drawn weights and pictures measures in each epoch."""
+    seed = int(publisher.random.integers(2**31))
+
+    def ask() -> list[Any]:
+        import keras
+
+        keras.utils.set_random_seed(seed)
+        history = _train_small(answer, np.random.default_rng(seed))[1].history
+        return [history[name] for name in _MEASURED]
+
+    publisher.call(ask, name="loss and accuracy of each epoch", tolerance=1e-3)
 
 
 def _publish_callbacks(publisher: Publisher, answer: Any) -> None:
-    _publish_facts(publisher, _CALLBACKS, lambda: _find_callback_facts(answer))
+    """When they stop a training, and what is left of it, if the validation loss is as drawn."""
+    for number in range(1, 4):
+        losses = publisher.random.uniform(1, 2, 12)
+        losses[: 2 * number] = np.sort(losses[: 2 * number])[::-1]
+        publisher.call(
+            lambda losses=losses: _act_out(answer, losses),
+            name=f"training {number}: its end, and the weights kept",
+        )
 
 
-def _publish_facts(
-    publisher: Publisher, expected: Mapping[str, Any], find: Callable[[], Mapping[str, Any]]
-) -> None:
-    try:
-        found = find()
-    except (Exception, SystemExit):  # whatever a learner's function may raise
-        found = {}
-    for fact in expected:
-        publisher.value(found.get(fact), name=fact)
+def _act_out(answer: Any, losses: NDArray[np.float64]) -> list[float]:
+    """Call callbacks as a training does whose only weight is the number of the epoch.
+
+    Returns:
+        The last epoch, the weight at the end, and the weight in the file.
+    """
+    import keras
+
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, use_bias=False)])
+    model.compile("sgd", "mse")
+    with tempfile.TemporaryDirectory() as folder:
+        path = str(Path(folder, "best.keras"))
+        callbacks = keras.callbacks.CallbackList(list(answer(path)), model=model)
+        callbacks.on_train_begin()
+        for epoch, loss in enumerate(losses):
+            model.set_weights([np.full((1, 1), epoch)])
+            # The other numbers get better and worse at other times.
+            logs = {"val_loss": loss, "loss": -epoch, "val_accuracy": -epoch, "accuracy": epoch}
+            callbacks.on_epoch_end(epoch, logs)
+            if model.stop_training:
+                break
+        callbacks.on_train_end()
+        saved = keras.models.load_model(path)
+    return [epoch, *(float(one.get_weights()[0].item()) for one in (model, saved))]
 
 
 def _publish_classes(publisher: Publisher, answer: Any) -> None:

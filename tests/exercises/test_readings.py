@@ -54,6 +54,7 @@ def test_whatever_it_is_it_reads_and_equals_itself(value):
         ([1, 2], pd.Series([1.0, 2.0])),
         (3, np.int64(3)),
         (0.5, np.float32(0.5)),
+        (0.5, np.array(0.5)),
         ("cat", np.str_("cat")),
         (True, np.bool_(True)),
         ({"a": [1], "b": "x"}, {"b": "x", "a": (1,)}),
