@@ -52,7 +52,7 @@ CONTROLS = {
     "(nothing done)": write(make_student_edition()),
 }
 
-LIMITS = Limits(memory=2_000_000_000, processes=100, folder_size=300_000_000)
+LIMITS = Limits(memory=2_000_000_000, processes=100, threads=100, folder_size=300_000_000)
 _HOME = "/sandbox/home"
 _SOCKETS = "/sandbox/sockets"  # the guard wants one; nothing lies there
 _SCRIPT = "/sandbox/autograde.py"

@@ -109,6 +109,8 @@ TESTED_THROUGH = {
     "exercises/lesson_01.py": "exercises/test_checks.py",
     "exercises/lesson_02.py": "exercises/test_checks.py",
     "exercises/lesson_03.py": "exercises/test_checks.py",
+    "exercises/lesson_03_clinic.py": "exercises/test_graded.py",
+    "exercises/lesson_03_keras.py": "exercises/test_graded.py",
     "exercises/lesson_04.py": "exercises/test_checks.py",
 }
 

@@ -23,6 +23,7 @@ from course_utils.exercises import (
 from course_utils.exercises.expectations import Wrong
 from course_utils.exercises.probes import emit
 from course_utils.exercises.publishing import Publisher, grading_seed
+from course_utils.exercises.readings import cut
 from course_utils.exercises.solved import SolvedError, describe, read_solved, remember
 
 __all__ = ["CHECKS", "Publisher", "check", "emit", "show_progress"]
@@ -41,6 +42,7 @@ CHECKS: dict[str, Check] = {
     **lesson_04.CHECKS,
 }
 _num_failures: Counter[str] = Counter()
+_MAX_ERROR = 300  # characters; Keras tells a whole page
 
 
 def check(exercise: str, answer: Any) -> None:
@@ -113,4 +115,5 @@ def _describe(error: BaseException, answer: Any) -> str:
         if frame.filename == code.co_filename and frame.lineno is not None
     ]
     place = f"line {lines[-1]} of your function" if lines else "calling your function"
-    return f"{place} raised {type(error).__name__}: {error}"
+    said = cut(" ".join(str(error).split()), length=_MAX_ERROR)
+    return f"{place} raised {type(error).__name__}: {said}"

@@ -28,7 +28,7 @@ from tests.grading.attacks.lesson import EMITTED, make_source, make_student_edit
 
 SEED = 0x5EED5EED5EED
 RUN_LIMITS = RunLimits(cell_seconds=5, notebook_seconds=25, output_bytes=2_000_000, messages=1000)
-SANDBOX_LIMITS = Limits(memory=600_000_000, processes=100, folder_size=50_000_000)
+SANDBOX_LIMITS = Limits(memory=600_000_000, processes=100, threads=100, folder_size=50_000_000)
 GUESSES = "step = best_epoch = lambda *_: 0\n"
 ATTACKS = [*CODE, *HANDED_IN, *READ]
 

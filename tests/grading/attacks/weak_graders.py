@@ -61,7 +61,7 @@ from tests.grading.attacks.outside import SECRET, Outside
 
 BITTEN = "COURSE-BITTEN"  # printed by an attack that has got its way
 FULL_MARKS = "FULL MARKS"
-LIFTED_LIMITS = Limits(memory=1_200_000_000, processes=200, folder_size=200_000_000)
+LIFTED_LIMITS = Limits(memory=1_200_000_000, processes=200, threads=200, folder_size=200_000_000)
 _SILENCE = 0.05  # seconds without a message after which none is waited for
 _NOTEBOOKS = Path(__file__).parents[3] / "notebooks"
 

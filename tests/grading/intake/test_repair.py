@@ -39,13 +39,14 @@ LEARNER = json.loads(nbformat.writes(make_exercise(LESSON), split_lines=False))
 GRADE_IDS = [nbgrader_of(cell)["grade_id"] for cell in SOURCE.cells if nbgrader_of(cell)]
 SOLUTION_IDS = [name for name in GRADE_IDS if name.startswith("exercise")]
 CHECK_IDS = [name for name in GRADE_IDS if name.startswith("check")]
+HANDED_OUT = {line.strip() for cell in LEARNER["cells"] for line in cell["source"].splitlines()}
 SOLUTION_LINES = {
     line.strip()
     for cell in SOURCE.cells
     for region in re.findall(r"### BEGIN SOLUTION\n(.*?)### END SOLUTION", cell.source, re.DOTALL)
     for line in region.splitlines()
     if line.strip()
-}
+} - HANDED_OUT
 
 
 def find(notebook, name):

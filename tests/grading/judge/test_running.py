@@ -139,7 +139,7 @@ def test_a_notebook_is_left_as_it_is_and_run_with_its_seed_and_parameters(tmp_pa
     assert found.notebook.cells[3].outputs[0].data == {"text/plain": "2"}
     assert found.notebook.cells[3].execution_count == 3
     other_seed = run(notebook, seed=1)
-    assert found.answers.keys() == other_seed.answers.keys() == {"check-3-1", "check-3-2"}
+    assert found.answers.keys() == other_seed.answers.keys() == {"check-3-1", "check-3-3"}
     assert found.answers["check-3-1"] != other_seed.answers["check-3-1"]
 
 
@@ -147,7 +147,7 @@ def test_a_notebook_is_left_as_it_is_and_run_with_its_seed_and_parameters(tmp_pa
 def test_nothing_that_is_written_in_a_submission_counts_but_its_code(expected):
     comments = "# NBVAL_SKIP\n# NBVAL_IGNORE_OUTPUT\n# NBVAL_RAISES_EXCEPTION\n"
     notebook = make_notebook(comments + STEP, "# NBVAL_SKIP\nbest_epoch = lambda losses: 0")
-    right = [json.loads(expected.answers[check][0]) for check in ("check-3-1", "check-3-2")]
+    right = [json.loads(expected.answers[check][0]) for check in ("check-3-1", "check-3-3")]
     for cell in notebook.cells:
         cell.metadata["tags"] = [
             *("skip-execution", "nbval-skip", "raises-exception", "remove-cell"),
@@ -219,7 +219,7 @@ FORGERIES = [
     ("publish(right)", ""),  # for comparison
     ("publish(right); publish(right)", "published answers 2 times"),
     ("publish(7); publish(right)", "published answers 2 times"),
-    ("publish(right | {'exercise': '3.2'})", "published answers to exercise 3.2"),
+    ("publish(right | {'exercise': '3.3'})", "published answers to exercise 3.3"),
     ("publish(right, msg_id='another request')", "published no answers"),
     ("publish(right, msg_id=['a list'])", "published no answers"),
     ("publish([right])", "published no sound answers"),
