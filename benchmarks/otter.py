@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from course_utils.exercises.probes import PROBES, collect_answers
+from course_utils.exercises.probes import PROBES, collect_answers, find_tolerance
 from course_utils.files import write_text
 from course_utils.grading.judge.comparison import Answer, compare, parse_emission
 from course_utils.notebooks import read_notebook
@@ -38,7 +38,6 @@ COMMAND = (
 )
 
 _SEED = 0
-_TOLERANCE = 1e-6  # of answers that give none of their own
 # Later versions want an older wrapt than TensorFlow brings along. This one imports pkg_resources,
 # which setuptools no longer holds, without asking for it.
 _INSTALL = "pip install otter-grader==5.7.1 'setuptools<81'"
@@ -131,8 +130,7 @@ def check_case(exercise: str, case: str, own: Callable[..., Any], answer: object
         AssertionError: it gives something else.
     """
     expected, found = (_collect(exercise, function) for function in (own, answer))
-    tolerance = PROBES[exercise].tolerance if exercise in PROBES else _TOLERANCE
-    for result in compare(expected, found, tolerance=tolerance):
+    for result in compare(expected, found, tolerance=find_tolerance(exercise)):
         assert result.case != case or result.passed, result.reason
 
 

@@ -133,10 +133,8 @@ def progress(
     table = Table(
         "lesson", Column("solved", justify="right"), Column("of", justify="right"), "left"
     )
-    for lesson, exercises in by_lesson(CHECKS).items():
-        left = [exercise for exercise in exercises if exercise not in solved]
-        num = len(exercises) - len(left)
-        table.add_row(lesson, str(num), str(len(exercises)), ", ".join(left))
+    for one in by_lesson(solved, known=CHECKS):
+        table.add_row(one.lesson, str(one.num_solved), str(one.total), ", ".join(one.left))
     console.print(table)
     console.print(f"{len(solved)} of {len(CHECKS)} exercises solved", **PLAIN)
 

@@ -12,14 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from course_utils.exercises import (
-    lesson_01,
-    lesson_02,
-    lesson_03,
-    lesson_03_clinic,
-    lesson_03_keras,
-    lesson_04,
-)
+from course_utils.exercises import lesson_01, lesson_02, lesson_03, lesson_03_clinic, lesson_04
 from course_utils.exercises.expectations import Wrong
 from course_utils.exercises.probes import emit
 from course_utils.exercises.publishing import Publisher, grading_seed
@@ -33,12 +26,7 @@ Check = Callable[[Any], str]
 CHECKS: dict[str, Check] = {
     **lesson_01.CHECKS,
     **lesson_02.CHECKS,
-    **dict(
-        sorted(
-            (lesson_03.CHECKS | lesson_03_keras.CHECKS | lesson_03_clinic.CHECKS).items(),
-            key=lambda pair: int(pair[0].partition(".")[2]),
-        )
-    ),
+    **lesson_03.CHECKS,
     **lesson_04.CHECKS,
 }
 _num_failures: Counter[str] = Counter()

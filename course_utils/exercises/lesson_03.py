@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.random import Generator
 
+from course_utils.exercises import lesson_03_clinic, lesson_03_keras
 from course_utils.exercises.expectations import Wrong, expect_close, expect_equal
 from course_utils.exercises.probing import Case, Probe, read_numbers, read_text, read_whole_number
 
@@ -124,7 +125,7 @@ def normalise(answer: Any) -> str:
     return "every feature has mean 0 and variance 1, and nothing is divided by 0"
 
 
-CHECKS = {
+_OWN_CHECKS = {
     "3.1": step,
     "3.3": best_epoch,
     "3.13": accuracy,
@@ -133,6 +134,13 @@ CHECKS = {
     "3.16": learning_rate,
     "3.17": normalise,
 }
+CHECKS = dict(
+    sorted(
+        (_OWN_CHECKS | lesson_03_keras.CHECKS | lesson_03_clinic.CHECKS).items(),
+        key=lambda pair: int(pair[0].partition(".")[2]),
+    )
+)
+GRADED = lesson_03_keras.GRADED | lesson_03_clinic.GRADED
 
 
 # What they are tried out with when they are graded

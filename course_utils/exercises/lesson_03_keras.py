@@ -109,7 +109,7 @@ def _find_training_facts(answer: Any, generator: Generator) -> dict[str, Any]:
     return {
         "optimizer": type(model.optimizer).__name__,
         "learning rate": round(float(model.optimizer.learning_rate), 6),
-        "loss": name_loss(model.loss),
+        "loss": _name_loss(model.loss),
         "number of epochs": len(history.epoch),
         "number of batches in an epoch": history.params.get("steps"),
         "list of what was measured": sorted(history.history),
@@ -128,7 +128,7 @@ def _train_small(answer: Any, generator: Generator) -> tuple[Any, Any]:
     return model, history
 
 
-def name_loss(loss: Any) -> str:
+def _name_loss(loss: Any) -> str:
     """A loss's name, be it given as text, function or object."""
     return loss if isinstance(loss, str) else getattr(loss, "name", getattr(loss, "__name__", ""))
 

@@ -39,6 +39,8 @@ from course_utils.exercises.readings import (
 SEED_VARIABLE = "COURSE_GRADING_SEED"
 MIME_TYPE = "application/vnd.pixels-and-people.answers+json"
 
+TOLERANCE = 1e-6  # between numbers, where nothing else is said
+
 _NUM_PICTURES = 4
 
 
@@ -68,7 +70,7 @@ class Publisher:
         is_grading: whether anything is published.
     """
 
-    def __init__(self, name: str, *, tolerance: float = 1e-6, seed: int | None = None) -> None:
+    def __init__(self, name: str, *, tolerance: float = TOLERANCE, seed: int | None = None) -> None:
         """Begin a check.
 
         Args:

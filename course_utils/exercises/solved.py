@@ -6,6 +6,7 @@ folder (see ``working_copy``); where there is none, as in the course's own lesso
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -80,22 +81,43 @@ def remember(exercise: str, folder: Path, *, known: Collection[str]) -> list[str
     return solved
 
 
-def by_lesson(known: Iterable[str]) -> dict[str, list[str]]:
-    """The numbers of exercises by that of their lesson."""
+@dataclass(frozen=True)
+class LessonProgress:
+    """How far a learner is with a lesson.
+
+    Attributes:
+        lesson: its number.
+        total: how many exercises it has.
+        left: those that are not solved.
+    """
+
+    lesson: str
+    total: int
+    left: tuple[str, ...]
+
+    @property
+    def num_solved(self) -> int:
+        """How many exercises are solved."""
+        return self.total - len(self.left)
+
+
+def by_lesson(solved: Collection[str], *, known: Iterable[str]) -> list[LessonProgress]:
+    """Find out how far a learner is, lesson by lesson."""
     lessons = defaultdict(list)
     for exercise in known:
         lessons[exercise.partition(".")[0]].append(exercise)
-    return dict(lessons)
+    return [
+        LessonProgress(lesson, len(exercises), tuple(one for one in exercises if one not in solved))
+        for lesson, exercises in lessons.items()
+    ]
 
 
 def describe(solved: Collection[str], *, known: Collection[str]) -> str:
     """Say how far a learner is, a line for each lesson."""
     lines = [f"{len(solved)} of {len(known)} exercises solved"]
-    for lesson, exercises in by_lesson(known).items():
-        left = [exercise for exercise in exercises if exercise not in solved]
-        num = len(exercises) - len(left)
-        rest = f"; left: {', '.join(left)}" if left and num else ""
-        lines.append(f"  lesson {lesson}: {num} of {len(exercises)}{rest}")
+    for one in by_lesson(solved, known=known):
+        rest = f"; left: {', '.join(one.left)}" if one.left and one.num_solved else ""
+        lines.append(f"  lesson {one.lesson}: {one.num_solved} of {one.total}{rest}")
     return "\n".join(lines)
 
 

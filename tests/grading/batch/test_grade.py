@@ -74,17 +74,21 @@ print([name for name in slow if name in sys.modules])
 """
 
 
-@pytest.fixture
-def scheduler():
-    """A scheduler with a worker in this process, which is there at once."""
-    with LocalCluster(
+def start_cluster(num_threads=1, *, processes=False):
+    """A scheduler with a worker; in this process it is there at once."""
+    return LocalCluster(
         n_workers=1,
-        threads_per_worker=1,
-        processes=False,
+        threads_per_worker=num_threads,
+        processes=processes,
         protocol="tcp",
         host="127.0.0.1",
         dashboard_address=None,
-    ) as cluster:
+    )
+
+
+@pytest.fixture
+def scheduler():
+    with start_cluster() as cluster:
         yield cluster.scheduler_address
 
 
@@ -238,14 +242,7 @@ def test_whom_a_neighbour_crowded_out_is_judged_again_alone(
     submit("bob", RIGHT)
     submit("cyd", RIGHT + "  # loops")
     events = []
-    with LocalCluster(
-        n_workers=1,
-        threads_per_worker=2,
-        processes=False,
-        protocol="tcp",
-        host="127.0.0.1",
-        dashboard_address=None,
-    ) as cluster:
+    with start_cluster(2) as cluster:
         result = grade(
             course_folder, "demo", scheduler=cluster.scheduler_address, on_event=events.append
         )
@@ -259,13 +256,7 @@ def test_whom_a_neighbour_crowded_out_is_judged_again_alone(
 def test_workers_elsewhere_grade_and_stay(course_folder, submit):
     submit("ada")
     submit("bob", WRONG)
-    with LocalCluster(
-        n_workers=1,
-        threads_per_worker=2,
-        host="127.0.0.1",
-        protocol="tcp",
-        dashboard_address=None,
-    ) as cluster:
+    with start_cluster(2, processes=True) as cluster:
         events = []
         result = grade(
             course_folder,
