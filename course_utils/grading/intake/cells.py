@@ -150,7 +150,9 @@ def _read_old_cell(place: int, raw: object) -> NotebookNode:
         case {"cell_type": "code", "input": text}:
             return nbformat.v3.new_code_cell(input=_read_text(place, text))
         case {"cell_type": "heading", "source": text}:
-            return nbformat.v3.new_heading_cell(source=_read_text(place, text))
+            level = get(raw, "level")
+            level = level if isinstance(level, int) and level in range(1, 7) else 1
+            return nbformat.v3.new_heading_cell(source=_read_text(place, text), level=level)
         case {"cell_type": "markdown" | "html" | "raw" as kind, "source": text}:
             return nbformat.v3.new_text_cell(kind, source=_read_text(place, text))
     raise SubmissionError(_not_a_cell(place))
