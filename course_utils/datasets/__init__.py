@@ -1,5 +1,8 @@
 """Data sets by name or path, all in one shape: ``load()`` returns an :class:`ImageDataset`."""
 
+import difflib
+import os
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +18,7 @@ from course_utils.datasets.base import (
     ImageSplit,
     expand_home,
     printable,
+    warn,
 )
 
 __all__ = [
@@ -45,18 +49,25 @@ def load(
 
     Args:
         name_or_path: ``"pixels10"`` (drawn from ``seed``), ``"cifar10"`` (downloaded on first
-            use), or the path to a folder or zip with ``train/<class>/*`` and ``test/<class>/*``;
-            what is left out of it is told by a :class:`DatasetWarning` each time.
+            use), or the path to a folder, zip or tar with a folder of pictures for each class, or
+            with ``train`` and ``test`` and such folders in them. What is left out of it, or was
+            guessed, is told by a :class:`DatasetWarning` each time.
         num_train: Number of training images, drawn by ``seed`` so that each class keeps its share.
-            None takes them all, in the order in which they are stored.
+            None takes them all, in the order in which they are stored. Of a folder, zip or tar
+            with fewer all are taken, and a warning says so.
         num_test: The same for the test images.
         seed: At least 0.
-        image_size: Side in pixels to which the images of a folder or zip are brought.
+        image_size: Side in pixels to which the images of a folder, zip or tar are brought, 8 to
+            512. None means 32.
         **knobs: What ``pixels10.load`` can vary, such as ``palette_prevalence``.
 
     Raises:
         DatasetError: No such data set, or it can't be loaded as asked; the message says why.
     """
+    if not isinstance(name_or_path, str | os.PathLike):
+        raise DatasetError(
+            f"a data set is a name or a path, such as {NAMES[0]!r}, not {name_or_path!r}"
+        )
     _check_whole_number("seed", seed, smallest=0)
     numbers = {"num_train": num_train, "num_test": num_test, "image_size": image_size}
     for argument, value in numbers.items():
@@ -65,7 +76,7 @@ def load(
     if name_or_path in NAMES and image_size not in (None, 32):
         raise DatasetError(
             f"{name_or_path} has images of 32×32 pixels: image_size={image_size} works for a "
-            "folder or zip only"
+            "folder, zip or tar only"
         )
     if name_or_path == "pixels10":
         from course_utils.datasets import pixels10
@@ -76,7 +87,10 @@ def load(
             f"{', '.join(knobs)}: only pixels10, whose images are drawn, can vary that; "
             f"not {name_or_path}"
         )
-    data = _load_photographs(name_or_path, image_size)
+    data = _load_photographs(name_or_path, image_size, seed)
+    if name_or_path not in NAMES:
+        num_train = _at_most(data, "train", num_train)
+        num_test = _at_most(data, "test", num_test)
     return replace(
         data,
         train=_draw_subset(data, "train", num_train, seed),
@@ -104,27 +118,56 @@ def locate(name_or_path: str | Path) -> str | Path:
         raise DatasetError(f"{str(name_or_path)!r} can't be looked for: {error}") from None
     if not is_there:
         raise DatasetError(
-            f"there is no data set {str(name_or_path)!r}: known names are {' and '.join(NAMES)}; "
-            "the path to a folder or zip with train/<class>/<image file> and "
-            f"test/<class>/<image file> works too (looked for {printable(path.absolute())})"
+            f"there is no data set {str(name_or_path)!r}{_did_you_mean(name_or_path)}: known names "
+            f"are {' and '.join(NAMES)}; the path to a folder, zip or tar with a folder of "
+            f"pictures for each class works too (looked for {printable(path.absolute())})"
         )
     return path.absolute()
 
 
-def _load_photographs(name_or_path: str | Path, image_size: int | None) -> ImageDataset:
+def _did_you_mean(name_or_path: str | Path) -> str:
+    """The name or the file beside that is written much alike, as a question."""
+    typed = str(name_or_path)
+    plain = {"".join(filter(str.isalnum, name)): name for name in NAMES}
+    folded = "".join(filter(str.isalnum, typed.casefold()))
+    close = [plain[name] for name in difflib.get_close_matches(folded, plain, n=1, cutoff=0.75)]
+    if not close:
+        path = Path(typed).expanduser() if typed.startswith("~/") else Path(typed)
+        with suppress(OSError, ValueError, RuntimeError):
+            names = [entry.name for entry in path.parent.iterdir() if entry.name[:1] != "."]
+            close = [
+                str(path.with_name(name))
+                for name in difflib.get_close_matches(path.name, names, n=1, cutoff=0.75)
+            ]
+    return f", did you mean {close[0]!r}?" if close else ""
+
+
+def _load_photographs(name_or_path: str | Path, image_size: int | None, seed: int) -> ImageDataset:
     if name_or_path == "cifar10":
         from course_utils.datasets import cifar10
 
         return cifar10.load()
     from course_utils.datasets import image_folder
 
-    return image_folder.load(Path(locate(name_or_path)), image_size=image_size)
+    return image_folder.load(Path(locate(name_or_path)), image_size=image_size, seed=seed)
 
 
 def _check_whole_number(argument: str, value: object, *, smallest: int) -> None:
     is_whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
     if not is_whole or value < smallest:  # type: ignore[operator]
         raise DatasetError(f"{argument} is a whole number of at least {smallest}, not {value!r}")
+
+
+def _at_most(data: ImageDataset, split: str, number: int | None) -> int | None:
+    """The number, or None, which means all, if there are fewer images; that is said."""
+    there_are = len(getattr(data, split))
+    if number is None or number <= there_are:
+        return number
+    warn(
+        f"num_{split} is {number:,}, and {data.name} has {there_are:,} {split} images: all of them "
+        "are used"
+    )
+    return None
 
 
 def _draw_subset(data: ImageDataset, split: str, number: int | None, seed: int) -> ImageSplit:

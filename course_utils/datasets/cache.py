@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol, cast
+from typing import Any, BinaryIO, Literal, Protocol, cast
 
 import numpy as np
 import pandas as pd
@@ -33,7 +33,7 @@ from course_utils.datasets.base import ImageSplit, expand_home, warn
 GROUP = "brightness"
 
 # Part of every key: raise it when what is stored changes.
-FORMAT = 1
+FORMAT = 2
 
 UNUSED_DAYS = 90
 
@@ -48,8 +48,8 @@ _NOTES = "notes.json"
 class DecodedSplit:
     """A split on its way into the cache, its images a few at a time."""
 
-    chunks: Iterable[NDArray[np.uint8]]  # each (m, height, width, 3)
-    labels: NDArray[np.int64]  # (n,)
+    chunks: Iterable[tuple[NDArray[np.uint8], NDArray[np.int64]]]  # (m, height, width, 3), (m,)
+    max_images: int  # in all chunks together; there may be fewer
     image_shape: tuple[int, ...]  # (height, width, 3)
 
 
@@ -60,8 +60,9 @@ class Decoded:
     class_names: tuple[str, ...]
     train: DecodedSplit
     test: DecodedSplit
-    notes: tuple[str, ...] = ()  # what is to be said of it whenever it is loaded
-    check: Callable[[], None] = lambda: None  # called after the last chunk; raises an error
+    # Called after the last chunk; raises an error, or returns what is to be said whenever the data
+    # set is loaded.
+    finish: Callable[[], tuple[str, ...]] = tuple
 
 
 @dataclass(frozen=True, eq=False)
@@ -197,30 +198,38 @@ def _remove(entry: Path) -> None:
 
 def _write(entry: Path, decoded: Decoded) -> None:
     (entry / "class_names.json").write_text(json.dumps(decoded.class_names), encoding="utf-8")
-    if decoded.notes:
-        (entry / _NOTES).write_text(json.dumps(decoded.notes), encoding="utf-8")
     for name, split in (("train", decoded.train), ("test", decoded.test)):
-        brightness = _write_images(entry / f"{name}_images.npy", split)
-        np.save(entry / f"{name}_labels.npy", split.labels)
+        labels, brightness = _write_images(entry / f"{name}_images.npy", split)
+        np.save(entry / f"{name}_labels.npy", labels)
         np.save(entry / f"{name}_brightness.npy", brightness)
-    decoded.check()
+    if notes := decoded.finish():
+        (entry / _NOTES).write_text(json.dumps(notes), encoding="utf-8")
 
 
-def _write_images(path: Path, split: DecodedSplit) -> NDArray[np.float64]:
-    """Write the images chunk by chunk; return each one's mean pixel value (n,).
+def _write_images(path: Path, split: DecodedSplit) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Write the images chunk by chunk; return their labels (n,) and mean pixel values (n,).
 
     They are written, not mapped with ``open_memmap``: on a full disk that kills the process.
     """
-    brightness = []
+    labels, brightness = [np.empty(0, np.int64)], [np.empty(0)]
     with path.open("wb") as file:
-        shape = (len(split.labels), *split.image_shape)
-        np.lib.format.write_array_header_1_0(
-            file, {"descr": "|u1", "fortran_order": False, "shape": shape}
-        )
-        for chunk in split.chunks:
-            file.write(np.ascontiguousarray(chunk).data)
-            brightness.append(_brightness(chunk))
-    return np.concatenate(brightness)
+        _write_header(file, split.max_images, split)
+        for images, their_labels in split.chunks:
+            file.write(np.ascontiguousarray(images).data)
+            labels.append(their_labels)
+            brightness.append(_brightness(images))
+        file.seek(0)
+        joined = np.concatenate(labels)
+        _write_header(file, len(joined), split)
+    return joined, np.concatenate(brightness)
+
+
+def _write_header(file: BinaryIO, number: int, split: DecodedSplit) -> None:
+    """Write an array's header, which NumPy makes equally long for any number of images."""
+    shape = (number, *split.image_shape)
+    np.lib.format.write_array_header_1_0(
+        file, {"descr": "|u1", "fortran_order": False, "shape": shape}
+    )
 
 
 def _brightness(images: NDArray[np.uint8]) -> NDArray[np.float64]:
@@ -245,22 +254,20 @@ def _read(entry: Path) -> Stored:
 
 def _keep_in_memory(decoded: Decoded) -> Stored:
     images: dict[str, NDArray[np.uint8]] = {}
-    splits = {"train": decoded.train, "test": decoded.test}
-    for name, split in splits.items():
-        images[name] = np.empty((len(split.labels), *split.image_shape), np.uint8)
+    labels: dict[str, NDArray[np.int64]] = {}
+    for name, split in (("train", decoded.train), ("test", decoded.test)):
+        whole = np.empty((split.max_images, *split.image_shape), np.uint8)
+        read = [np.empty(0, np.int64)]
         end = 0
-        for chunk in split.chunks:
+        for chunk, their_labels in split.chunks:
             start, end = end, end + len(chunk)
-            images[name][start:end] = chunk
-        images[name].flags.writeable = False
-    decoded.check()
-    return _finish(
-        decoded.class_names,
-        images,
-        {name: split.labels for name, split in splits.items()},
-        {name: _brightness(images[name]) for name in splits},
-        decoded.notes,
-    )
+            whole[start:end] = chunk
+            read.append(their_labels)
+        whole.flags.writeable = False
+        images[name], labels[name] = whole[:end], np.concatenate(read)
+    notes = decoded.finish()
+    brightness = {name: _brightness(images[name]) for name in images}
+    return _finish(decoded.class_names, images, labels, brightness, notes)
 
 
 def _finish(

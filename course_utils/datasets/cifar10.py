@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pooch
 import requests
 import urllib3
@@ -287,7 +286,7 @@ def _read_unpacked(source: Source) -> dict[str, batches.Batch] | None:
 def _join(found: Mapping[str, batches.Batch], names: tuple[str, ...]) -> cache.DecodedSplit:
     parts = [found[name] for name in names]
     return cache.DecodedSplit(
-        [part.images for part in parts],
-        np.concatenate([part.labels for part in parts]),
+        [(part.images, part.labels) for part in parts],
+        sum(len(part.labels) for part in parts),
         batches.IMAGE_SHAPE,
     )

@@ -157,3 +157,9 @@ def watch() -> Watch:
             _watching.remove(events)
 
     return watch
+
+
+@pytest.fixture(params=["folder", "zip", "tar", "tar.gz", "tar.bz2"])
+def kind(request: pytest.FixtureRequest) -> str:
+    """In what the pictures of one's own lie."""
+    return request.param

@@ -12,17 +12,17 @@ from course_utils.datasets import cache
 from course_utils.datasets.base import DatasetError, DatasetWarning
 
 
-def decoded(value=0, *, fail_after=None):
+def decoded(value=0, *, fail_after=None, missing=0):
     """Five training and two test images; the first training image has ``value`` everywhere."""
 
     def chunks(number):
         for i in range(number):
             if i == fail_after:
                 raise DatasetError("an image is broken")
-            yield np.full((1, 2, 3, 3), value + 10 * i, np.uint8)
+            yield np.full((1, 2, 3, 3), value + 10 * i, np.uint8), np.array([i % 2])
 
     def part(number):
-        return cache.DecodedSplit(chunks(number), np.arange(number) % 2, (2, 3, 3))
+        return cache.DecodedSplit(chunks(number), number + missing, (2, 3, 3))
 
     return cache.Decoded(("a", "ü"), part(5), part(2))
 
@@ -44,7 +44,19 @@ def test_decoded_once(folders):
     check(cache.load("key", decoded))
     check(cache.load("key", lambda: pytest.fail("decoded again")))
     check(cache.load("other", lambda: decoded(7)), 7)
-    assert sorted(entries(folders)) == ["key-v1", "other-v1"]
+    assert sorted(entries(folders)) == ["key-v2", "other-v2"]
+
+
+@pytest.mark.parametrize("missing", [1, 5, 99_999])
+def test_there_may_be_fewer_images_than_were_announced(folders, monkeypatch, missing):
+    for _ in range(2):
+        check(cache.load("key", lambda: decoded(missing=missing)))
+    size = (folders / "cache/key-v2/train_images.npy").stat().st_size
+    check(cache.load("other", decoded))
+    assert (folders / "cache/other-v2/train_images.npy").stat().st_size == size
+    block(folders, monkeypatch, "home that is no folder")
+    with pytest.warns(DatasetWarning):
+        check(cache.load("key", lambda: decoded(missing=missing)))
 
 
 @pytest.mark.parametrize("error", [DatasetError, KeyboardInterrupt])
@@ -65,7 +77,7 @@ def test_failure_leaves_nothing(folders, error):
 @pytest.mark.parametrize("damage", ["truncate", "empty", "remove", "pickle"])
 def test_damaged_entry_is_made_again(folders, name, damage):
     check(cache.load("key", decoded))
-    path = folders / "cache/key-v1" / name
+    path = folders / "cache/key-v2" / name
     if damage == "remove":
         path.unlink()
     elif damage == "pickle":
@@ -74,7 +86,7 @@ def test_damaged_entry_is_made_again(folders, name, damage):
         path.write_bytes(path.read_bytes()[: 10 if damage == "truncate" else 0])
     with pytest.warns(UserWarning, match="is damaged .* and is made again"):
         check(cache.load("key", decoded))
-    assert entries(folders) == ["key-v1"]
+    assert entries(folders) == ["key-v2"]
     check(cache.load("key", lambda: pytest.fail("decoded again")))
 
 
@@ -86,7 +98,7 @@ def test_another_process_was_quicker(folders):
         return decoded(2)
 
     check(cache.load("key", decode), 1)
-    assert entries(folders) == ["key-v1"]
+    assert entries(folders) == ["key-v2"]
 
 
 STORE = """
@@ -95,12 +107,12 @@ import numpy as np
 from course_utils.datasets import cache
 
 def chunks():
-    yield np.zeros((1, 2, 3, 3), np.uint8)
+    yield np.zeros((1, 2, 3, 3), np.uint8), np.zeros(1, int)
     print("ready", flush=True)
     sys.stdin.read()
 
 def decoded():
-    part = cache.DecodedSplit(chunks(), np.zeros(1, int), (2, 3, 3))
+    part = cache.DecodedSplit(chunks(), 1, (2, 3, 3))
     return cache.Decoded(("a", "b"), part, part)
 
 cache.load("other", decoded)
@@ -115,11 +127,11 @@ def test_what_a_killed_process_has_begun_is_removed_and_what_a_living_one_has_is
         assert process.stdout.readline() == "ready\n"
         (begun,) = entries(folders)
         cache.load("key", decoded)
-        assert sorted(entries(folders)) == sorted([begun, "key-v1"])
+        assert sorted(entries(folders)) == sorted([begun, "key-v2"])
         process.kill()
-    assert sorted(entries(folders)) == sorted([begun, "key-v1"])
+    assert sorted(entries(folders)) == sorted([begun, "key-v2"])
     cache.load("more", decoded)
-    assert sorted(entries(folders)) == ["key-v1", "more-v1"]
+    assert sorted(entries(folders)) == ["key-v2", "more-v2"]
 
 
 def block(folders, monkeypatch, obstacle):
@@ -217,9 +229,9 @@ def test_each_place_has_one_entry_however_often_its_pictures_change(folders):
     for number in range(4):
         load_pictures(f"status {number}", number // 2)
     assert sorted(entries(folders)) == [
-        "cifar10-0123456789abcdef-v1",
-        f"image-folder-0123456789abcdef-{1:024x}-v1",
-        f"image-folder-{other}-{0:024x}-v1",
+        "cifar10-0123456789abcdef-v2",
+        f"image-folder-0123456789abcdef-{1:024x}-v2",
+        f"image-folder-{other}-{0:024x}-v2",
     ]
 
 
@@ -228,11 +240,11 @@ def test_entries_that_nobody_uses_are_removed_and_nothing_that_is_somebody_elses
     cache.load("cifar10-0123456789abcdef", decoded)
     for place in ("1" * 16, "2" * 16, "3" * 16):
         load_pictures("known", 1, place=place)
-    old_name = "image-folder-0123456789abcdef01234567-v1"  # as before there were two parts
-    others = ["image-folder-of-mine-v1", "image-folder-v1", "holiday", f"{old_name}.zip"]
+    old_name = "image-folder-0123456789abcdef01234567-v2"  # as before there were two parts
+    others = ["image-folder-of-mine-v2", "image-folder-v2", "holiday", f"{old_name}.zip"]
     for name in (old_name, *others):
         (cached / name).mkdir()
-    (cached / f"image-folder-{'4' * 16}-{1:024x}-v1").symlink_to(folders, True)
+    (cached / f"image-folder-{'4' * 16}-{1:024x}-v2").symlink_to(folders, True)
     now = time.time()
     for path in cached.iterdir():
         days = 89 if "2222" in path.name else 91
@@ -240,15 +252,15 @@ def test_entries_that_nobody_uses_are_removed_and_nothing_that_is_somebody_elses
     load_pictures("known", 1, place="3" * 16)  # used again
     load_pictures("known", 1, place="5" * 16)  # new
     assert sorted(entries(folders)) == sorted(
-        ["cifar10-0123456789abcdef-v1", *others]
-        + [f"image-folder-{place * 16}-{1:024x}-v1" for place in "2345"]
+        ["cifar10-0123456789abcdef-v2", *others]
+        + [f"image-folder-{place * 16}-{1:024x}-v2" for place in "2345"]
     )
 
 
 def test_what_is_to_be_said_is_kept(folders):
     notes = ("zwei Bären fehlen", "…")
     for _ in range(2):
-        assert cache.load("key", lambda: replace(decoded(), notes=notes)).notes == notes
+        assert cache.load("key", lambda: replace(decoded(), finish=lambda: notes)).notes == notes
     assert cache.load("other", decoded).notes == ()
 
 
@@ -258,11 +270,11 @@ def test_what_does_not_pass_the_last_check_is_not_kept(folders, monkeypatch):
 
     for _ in range(2):
         with pytest.raises(DatasetError, match="it has been changed"):
-            cache.load("key", lambda: replace(decoded(), check=fail))
+            cache.load("key", lambda: replace(decoded(), finish=fail))
     assert entries(folders) == []
     block(folders, monkeypatch, "home that is no folder")
     with pytest.raises(DatasetError, match="it has been changed"), pytest.warns(DatasetWarning):
-        cache.load("key", lambda: replace(decoded(), check=fail))
+        cache.load("key", lambda: replace(decoded(), finish=fail))
 
 
 @pytest.mark.skipif(os.name != "posix", reason="mounts a small file system")

@@ -388,7 +388,7 @@ def test_whole_splits_are_not_copied(source, monkeypatch):
     assert len(data.train) == 100
     with pytest.raises(DatasetError, match="num_train is 101, but cifar10 has only 100 train"):
         datasets.load("cifar10", num_train=101)
-    with pytest.raises(DatasetError, match="image_size=64 works for a folder or zip only"):
+    with pytest.raises(DatasetError, match="image_size=64 works for a folder, zip or tar only"):
         datasets.load("cifar10", image_size=64)
     with pytest.raises(DatasetError, match="label_noise: only pixels10"):
         datasets.load("cifar10", label_noise=0.1)
