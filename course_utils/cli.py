@@ -170,7 +170,7 @@ def run(  # noqa: PLR0917, a command's options
         list[str] | None, typer.Argument(help="Lessons, such as [b]03[/]; all by default.")
     ] = None,
     dataset: Annotated[
-        str | None, typer.Option(help="A data set's name, or the path to a folder or zip.")
+        str | None, typer.Option(help="A data set's name, or the path to a folder, zip or tar.")
     ] = None,
     parameters: Annotated[
         list[str] | None,

@@ -20,7 +20,7 @@ Force = Annotated[
 ]
 Dataset = Annotated[
     str | None,
-    typer.Option(help="A data set's name, or the path to a folder or zip."),
+    typer.Option(help="A data set's name, or the path to a folder, zip or tar."),
 ]
 
 app = typer.Typer(
@@ -87,7 +87,7 @@ def training(  # noqa: PLR0917, a command's options
     dataset: Annotated[
         str | None,
         typer.Option(
-            help="A data set's name, or the path to a folder or zip; cifar10 with [b]--full[/], "
+            help="A data set's name, or the path to a folder, zip or tar; cifar10 with [b]--full[/], "
             "else pixels10."
         ),
     ] = None,

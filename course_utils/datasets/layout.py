@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from course_utils.datasets.base import DatasetError, printable
-from course_utils.datasets.pictures import is_named_as_picture
+from course_utils.datasets.pictures import ending, is_named_as_picture
 from course_utils.datasets.sources import File, Folder, Source, quoted
 
 NEEDED = (
@@ -199,7 +199,8 @@ def _list_pictures(
             list(source.walk(folder.key)) if is_deep or _has_pictures(source, folder.key) else []
         )
         found = [file for file in files if _may_be_picture(file.name)]
-        others += [file for file in files if not _may_be_picture(file.name)]
+        if len(found) < len(files):
+            others += [file for file in files if not _may_be_picture(file.name)]
         pictures += [Picture(file, name.strip(), split) for file in found]
         if found:
             forms[name.strip()].add(name)
@@ -222,7 +223,7 @@ def _list_pictures(
 
 
 def _may_be_picture(name: str) -> bool:
-    return is_named_as_picture(name) or not PurePosixPath(name).suffix
+    return is_named_as_picture(name) or not ending(name)
 
 
 def _class_names(
@@ -290,12 +291,12 @@ def _holdings(source: Source, folder: str) -> str:
 
 def _count_endings(files: Iterable[File]) -> str:
     """``12 .txt files, 1 file without an ending``."""
-    endings = Counter(PurePosixPath(file.name).suffix.lower() for file in files)
+    endings = Counter(ending(file.name) for file in files)
     parts = []
-    for ending, number in sorted(endings.items(), key=lambda item: (-item[1], item[0]))[:5]:
+    for kind, number in sorted(endings.items(), key=lambda item: (-item[1], item[0]))[:5]:
         noun = "file" if number == 1 else "files"
-        kind = f"{printable(ending[:20])} {noun}" if ending else f"{noun} without an ending"
-        parts.append(f"{number:,} {kind}")
+        named = f"{printable(kind[:20])} {noun}" if kind else f"{noun} without an ending"
+        parts.append(f"{number:,} {named}")
     return ", ".join(parts)
 
 

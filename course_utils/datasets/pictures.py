@@ -1,8 +1,8 @@
 """One image file, brought to 8-bit RGB, upright and in the size asked for."""
 
 import io
+import os
 from contextlib import suppress
-from pathlib import PurePosixPath
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,9 +45,14 @@ class NoPictureError(ValueError):
     """What was read is nothing that looks like a picture."""
 
 
+def ending(name: str) -> str:
+    """What a file's name ends with, in small letters: ``".png"``, or nothing."""
+    return os.path.splitext(name)[1].lower()  # noqa: PTH122 - a path object takes five times as long
+
+
 def is_named_as_picture(name: str) -> bool:
     """Whether a file's name ends as those of pictures do, readable ones or not."""
-    return PurePosixPath(name).suffix.lower() in _ENDINGS
+    return ending(name) in _ENDINGS
 
 
 def read(content: bytes, name: str, size: int) -> NDArray[np.uint8]:
@@ -78,12 +83,11 @@ def read(content: bytes, name: str, size: int) -> NDArray[np.uint8]:
 
 def _advice(content: bytes, name: str) -> str:
     """Why a file isn't a picture for Pillow."""
-    ending = PurePosixPath(name).suffix.lower()
-    if content[4:8] == b"ftyp" and content[8:12] in _HEIC:
-        ending = ".heic"
+    is_heic = content[4:8] == b"ftyp" and content[8:12] in _HEIC
     if not content:
         return "it is empty"
-    return _OTHER_FORMATS.get(ending, f"it is damaged or not one of {', '.join(FORMATS)}")
+    unknown = f"it is damaged or not one of {', '.join(FORMATS)}"
+    return _OTHER_FORMATS.get(".heic" if is_heic else ending(name), unknown)
 
 
 def _as_rgb(image: Image.Image, size: int) -> Image.Image:
