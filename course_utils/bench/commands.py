@@ -87,8 +87,8 @@ def training(  # noqa: PLR0917, a command's options
     dataset: Annotated[
         str | None,
         typer.Option(
-            help="A data set's name, or the path to a folder, zip or tar; cifar10 with [b]--full[/], "
-            "else pixels10."
+            help="A data set's name, or the path to a folder, zip or tar; cifar10 with "
+            "[b]--full[/], else pixels10."
         ),
     ] = None,
     runs: Annotated[
