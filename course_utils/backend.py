@@ -6,13 +6,17 @@ the memory and of Keras are made when TensorFlow is imported.
 """
 
 import ctypes
+import importlib
 import logging
 import os
 import platform
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder
+from types import ModuleType
 
 BACKEND = "tensorflow"
 SETTINGS = {
@@ -34,10 +38,41 @@ asked_backend = os.environ.get("KERAS_BACKEND", BACKEND)  # by the environment, 
 
 
 def configure() -> None:
-    """Set each of :data:`SETTINGS` unless the environment already does; Keras's backend anyway."""
+    """Set each of :data:`SETTINGS` unless the environment already does; Keras's backend anyway.
+
+    Once Keras has been imported, by whomever, it knows the course's layers.
+    """
     for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
     os.environ["KERAS_BACKEND"] = BACKEND
+    if "keras" not in sys.modules:
+        sys.meta_path.insert(0, _KerasFinder())
+    elif sys.modules["keras"].config.backend() == BACKEND:
+        importlib.import_module("course_utils.layers")
+
+
+class _KerasFinder(MetaPathFinder):
+    """Registers the course's layers with Keras at the end of Keras's import.
+
+    Keras loads a saved network only if it has been told of each class in it. A learner who opens a
+    network in a new process imports the course and Keras, and nothing of ours that would tell it.
+    """
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if name != "keras":
+            return None
+        spec = PathFinder.find_spec(name, path, target)
+        if spec and spec.loader:
+            execute = spec.loader.exec_module
+
+            def execute_and_register(module: ModuleType) -> None:
+                execute(module)
+                importlib.import_module("course_utils.layers")
+
+            spec.loader.exec_module = execute_and_register  # type: ignore[method-assign]
+        return spec
 
 
 def configure_keras() -> None:

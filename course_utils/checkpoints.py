@@ -28,6 +28,7 @@ Identity = Mapping[str, Any]
 _DIFFERENCES = {
     "versions": "it was made with other versions of the course, Keras or TensorFlow",
     "network": "its network has other layers",
+    "weights": "its classes or pictures had other weights",
     "pictures": "it was trained on other pictures or labels",
     "initial_weights": "its network began with other weights (build yours with the same seed, or "
     "anew if you have trained it in the meantime)",

@@ -337,15 +337,16 @@ def evaluate(
     """Let ``model`` classify the test images of ``data`` and see how well it does.
 
     Args:
-        model: takes uint8 images (n, height, width, 3), answers probabilities (n, num_classes).
+        model: takes uint8 images (n, height, width, 3), answers probabilities or logits
+            (n, num_classes).
         data: its test split is used; the images stay uint8, and on disk if they are there.
         group: the attribute by which accuracy is compared; ``data.group`` unless told otherwise.
         batch_size: how many images are classified at once.
 
     Raises:
         ValueError: if there are no test images or they are not uint8, ``group`` is not one of their
-            attributes, the model was trained on other classes, or its answers are not probabilities
-            of the classes of ``data``.
+            attributes, the model was trained on other classes, or its answers are neither
+            probabilities nor logits of the classes of ``data``.
     """
     group = data.group if group is None else group
     known = list(data.test.attributes.columns)
@@ -367,9 +368,12 @@ def evaluate(
             f"{_enumerate(data.class_names)}; evaluate it on pictures of its own classes, in the "
             "same order"
         )
+    from course_utils.classifiers import probabilities  # imports Keras, as whoever has a model did
+
+    answers = model.predict(data.test.images, batch_size=batch_size, verbose=0)
     return evaluate_predictions(
         data.test.labels,
-        model.predict(data.test.images, batch_size=batch_size, verbose=0),
+        probabilities(answers),
         class_names=data.class_names,
         groups=data.test.attributes[group],
     )

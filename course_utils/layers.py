@@ -1,4 +1,4 @@
-"""Layers and an optimizer that Keras does not have; each says what it buys.
+"""Layers, an optimizer and a schedule that Keras does not have; each says what it buys.
 
 They are the only hand-made parts of the ``fast`` networks. What whitening and Muon buy was measured
 by ``course bench ablation``; lesson 3 shows the table.
@@ -179,3 +179,30 @@ class ConvolutionalMuon(keras.optimizers.Muon):
         """Orthonormalise a kernel of shape (height, width, channels, filters)."""
         matrix = keras.ops.reshape(x, (-1, x.shape[-1]))
         return keras.ops.reshape(super().zeropower_via_newtonschulz5(matrix, steps), x.shape)
+
+
+@keras.saving.register_keras_serializable("course_utils")
+class WarmUpAndDecay(keras.optimizers.schedules.LearningRateSchedule):
+    """A learning rate that rises from 0 in a straight line, falls to 0 in another, and stays there.
+
+    Args:
+        highest: the learning rate at the peak.
+        num_steps: how many steps the training has.
+        warm_up: the share of them in which the learning rate rises.
+    """
+
+    def __init__(self, highest: float, num_steps: int, warm_up: float) -> None:
+        self.highest = highest
+        self.num_steps = num_steps
+        self.warm_up = warm_up
+
+    def __call__(self, step: Any) -> Any:
+        """The learning rate in the middle of a step, counted from 0."""
+        done = (keras.ops.cast(step, "float32") + 0.5) / self.num_steps
+        falling = keras.ops.maximum(1 - done, 0) / (1 - self.warm_up)
+        rising = done / self.warm_up if self.warm_up else falling
+        return self.highest * keras.ops.minimum(rising, falling)
+
+    def get_config(self) -> dict[str, Any]:
+        """Everything needed to make the same schedule again."""
+        return {"highest": self.highest, "num_steps": self.num_steps, "warm_up": self.warm_up}

@@ -4,9 +4,11 @@ Training is a function of its arguments: the same network, data, recipe and seed
 weights on one machine, also when the run is killed and goes on from its last finished epoch.
 """
 
+import hashlib
 import math
 import time
 import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,10 +19,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
-from course_utils import augmentation, backend
+from course_utils import augmentation, backend, classifiers
 from course_utils.checkpoints import Checkpoint, CheckpointError, TrainingError, identify
 from course_utils.datasets.base import ImageDataset, ImageSplit
-from course_utils.layers import ConvolutionalMuon, PatchWhitening
+from course_utils.layers import ConvolutionalMuon, PatchWhitening, WarmUpAndDecay
 from course_utils.progress import is_watched
 
 with backend.quiet_startup():
@@ -106,6 +108,9 @@ def fit(
     epochs: int | None = None,
     seed: int = 0,
     checkpoint: str | Path | None = None,
+    class_weight: Mapping[int | str, float] | None = None,
+    sample_weight: NDArray[np.floating[Any]] | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
     progress: bool = True,
 ) -> History:
     """Train a network in place on a data set's training images.
@@ -115,11 +120,12 @@ def fit(
     at a time is read.
 
     The network is compiled with the optimizer and loss of the recipe, whatever it was compiled with
-    before. It learns the names of the classes: ``model.class_names``.
+    before; the loss is told whether the network answers probabilities or logits. The network learns
+    the names of the classes: ``model.class_names``.
 
     Args:
-        model: a network from :func:`course_utils.models.build`, or any other that takes uint8
-            images and answers probabilities, with the weights to begin with.
+        model: a network from :func:`course_utils.models.build`, or any other classifier that takes
+            uint8 images and answers probabilities or logits, with the weights to begin with.
         data: what to train on; only ``data.train`` is used.
         recipe: a :class:`Recipe` or the name of one.
         epochs: passes over the training images; the recipe's number unless given.
@@ -129,6 +135,11 @@ def fit(
             same run has the same network with the same initial weights, pictures, recipe, seed,
             number format and versions of the course, Keras and TensorFlow. It may have more epochs
             than before where the recipe does the same in each of them.
+        class_weight: how much the loss of a picture counts, by the label or name of its class; 1
+            for classes that aren't named.
+        sample_weight: the same for each training picture, (num_train,); the two are multiplied.
+            Held-back pictures all count alike.
+        callbacks: further Keras callbacks. They are no part of what makes two runs the same.
         progress: show a progress bar where somebody watches.
 
     Returns:
@@ -141,18 +152,28 @@ def fit(
             when it can't be written to.
     """
     plan = _plan(recipe, epochs)
-    _check_fit(model, data, plan)
+    _check_fit(data, plan)
+    answers = _inspect(model, data)
+    weights = _weights(data, class_weight, sample_weight)
+    plan = _fill_a_batch(plan, _num_training(plan, len(data.train)))
     keeper = None
     if checkpoint:
-        identity = identify(model, data, asdict(plan), seed)
+        identity = {**identify(model, data, asdict(plan), seed), "weights": _digest(weights)}
         grows = plan.warm_up is None and not plan.validate_last
         keeper = Checkpoint(Path(checkpoint), identity, model, grows=grows)
     order = np.random.default_rng(seed).permutation(len(data.train))
     training, validation = np.split(order, [_num_training(plan, len(order))])
     batches = _Batches(
-        data.train, training, plan, num_classes=model.output_shape[-1], seed=seed, augment=True
+        data.train,
+        training,
+        plan,
+        num_classes=answers.num_classes,
+        weights=weights,
+        seed=seed,
+        augment=True,
     )
-    _compile(model, plan, num_steps=len(batches) * plan.epochs)
+    num_steps = len(batches) * plan.epochs
+    _compile(model, plan, num_steps=num_steps, from_logits=answers.are_logits)
     log = _Log(keeper)
     finished = len(log.rows)
     model.class_names = data.class_names
@@ -162,7 +183,7 @@ def fit(
             model.fit(
                 batches,
                 validation_data=(
-                    _Batches(data.train, validation, plan, num_classes=model.output_shape[-1])
+                    _Batches(data.train, validation, plan, num_classes=answers.num_classes)
                     if len(validation)
                     else None
                 ),
@@ -175,6 +196,7 @@ def fit(
                     keras.callbacks.LambdaCallback(on_epoch_begin=batches.start_epoch),
                     _DivergenceGuard(plan),
                     log,
+                    *callbacks,
                     *([_ProgressBar()] if progress and is_watched() else []),
                 ],
             )
@@ -246,7 +268,7 @@ class _Compiled:
 _compiled: WeakKeyDictionary[keras.Model, _Compiled] = WeakKeyDictionary()
 
 
-def _compile(model: keras.Model, plan: Recipe, *, num_steps: int) -> None:
+def _compile(model: keras.Model, plan: Recipe, *, num_steps: int, from_logits: bool) -> None:
     """Give the model a fresh optimizer, loss and metric.
 
     When it was compiled here for the same training before, only the optimizer's state is renewed:
@@ -260,7 +282,7 @@ def _compile(model: keras.Model, plan: Recipe, *, num_steps: int) -> None:
         optimizer: keras.optimizers.Optimizer = ConvolutionalMuon(learning_rate)
     else:
         optimizer = type(keras.optimizers.get(plan.optimizer))(learning_rate, name=plan.optimizer)
-    loss = keras.losses.CategoricalCrossentropy(label_smoothing=plan.label_smoothing)
+    loss = keras.losses.CategoricalCrossentropy(from_logits, plan.label_smoothing)
     trainable = tuple(id(variable) for variable in model.trainable_variables)
     before = _compiled.get(model)
     if (
@@ -326,7 +348,74 @@ def _plan(recipe: str | Recipe, epochs: int | None) -> Recipe:
     return plan
 
 
-def _check_fit(model: keras.Model, data: ImageDataset, plan: Recipe) -> None:
+def _inspect(model: keras.Model, data: ImageDataset) -> classifiers.Answers:
+    """What the network answers; refuse one that can't learn to tell these classes apart."""
+    images, labels = data.train.images, data.train.labels
+    if images.dtype != np.uint8:
+        raise TrainingError(
+            f"the images are {images.dtype}; the network scales them itself, so pass uint8 (0–255)"
+        )
+    try:
+        answers = classifiers.inspect(model, images)
+    except classifiers.ClassifierError as error:
+        raise TrainingError(str(error)) from error
+    if labels.max() >= answers.num_classes:
+        raise TrainingError(
+            f"labels run from {labels.min()} to {labels.max()} but the network has "
+            f"{answers.num_classes} outputs, for labels 0 to {answers.num_classes - 1}; build it "
+            f"with num_classes={len(data.class_names)}"
+        )
+    return answers
+
+
+def _weights(
+    data: ImageDataset,
+    class_weight: Mapping[int | str, float] | None,
+    sample_weight: NDArray[np.floating[Any]] | None,
+) -> NDArray[np.float32] | None:
+    """(num_train,) how much the loss of each training image counts; None where all count alike."""
+    if class_weight is None and sample_weight is None:
+        return None
+    by_image = np.ones(len(data.train)) if sample_weight is None else np.asarray(sample_weight)
+    if by_image.shape != (len(data.train),):
+        raise TrainingError(
+            f"sample_weight has the shape {by_image.shape}; there are {len(data.train)} training "
+            f"images, so it needs ({len(data.train)},)"
+        )
+    by_class = dict.fromkeys(range(len(data.class_names)), 1.0)
+    numbers: dict[int | str, int] = {name: label for label, name in enumerate(data.class_names)}
+    for key, weight in (class_weight or {}).items():
+        label = numbers.get(key, key)
+        if label not in by_class:
+            raise TrainingError(
+                f"class_weight names the class {key!r}; the classes are "
+                f"{', '.join(data.class_names)}, or 0 to {len(by_class) - 1}"
+            )
+        by_class[int(label)] = weight
+    shares = np.array([*by_class.values()])[data.train.labels]
+    weights: NDArray[np.float32] = (by_image * shares).astype(np.float32)
+    if not (np.isfinite(weights).all() and weights.min() >= 0 and weights.max() > 0):
+        raise TrainingError("weights are numbers from 0 on, and at least one is more than 0")
+    return weights
+
+
+def _fill_a_batch(plan: Recipe, num_training: int) -> Recipe:
+    """The plan with a step of all pictures where there are fewer than it takes; that is said."""
+    if plan.batch_size <= num_training:
+        return plan
+    warnings.warn(
+        f"a step takes {plan.batch_size} pictures and only {num_training} are trained on: each "
+        "step takes them all, so an epoch is one step; more epochs are needed",
+        stacklevel=3,
+    )
+    return replace(plan, batch_size=num_training)
+
+
+def _digest(weights: NDArray[np.float32] | None) -> str:
+    return "" if weights is None else hashlib.sha256(weights.tobytes()).hexdigest()
+
+
+def _check_fit(data: ImageDataset, plan: Recipe) -> None:
     """Refuse what would fail, or silently go wrong, in the middle of training."""
     images, labels = data.train.images, data.train.labels
     for name, pixels, usual in (("shift", plan.shift, 2), ("cut_out", plan.cut_out, 8)):
@@ -335,34 +424,11 @@ def _check_fit(model: keras.Model, data: ImageDataset, plan: Recipe) -> None:
                 f"{name} is {pixels} pixels but the images are {_shape(images.shape[1:])}; it is "
                 f"less than their side, and {usual} is usual for 32 pixels"
             )
-    if images.shape[1:] != tuple(model.input_shape[1:]):
-        raise TrainingError(
-            f"the images are {_shape(images.shape[1:])} but the network takes "
-            f"{_shape(model.input_shape[1:])}; build it with image_shape={images.shape[1:]} "
-            "or load the data with another image_size"
-        )
-    if images.dtype != np.uint8:
-        raise TrainingError(
-            f"the images are {images.dtype}; the network scales them itself, so pass uint8 (0–255)"
-        )
-    num_outputs = model.output_shape[-1]
-    if labels.max() >= num_outputs:
-        raise TrainingError(
-            f"labels run from {labels.min()} to {labels.max()} but the network has {num_outputs} "
-            f"outputs, for labels 0 to {num_outputs - 1}; build it with num_classes="
-            f"{len(data.class_names)}"
-        )
     num_training = _num_training(plan, len(labels))
     if num_training < 1 or (num_training == len(labels) and plan.validation_split > 0):
         raise TrainingError(
             f"{len(labels)} training images can't be split with validation_split="
             f"{plan.validation_split}; load more with num_train"
-        )
-    if plan.batch_size > num_training:
-        raise TrainingError(
-            f"batch_size is {plan.batch_size} but only {num_training} of {len(labels)} images are "
-            f"trained on; take a recipe with a batch_size of at most {num_training}, or load "
-            "more images with num_train"
         )
     if len(np.unique(labels)) < 2:
         raise TrainingError(
@@ -376,35 +442,8 @@ def _shape(lengths: tuple[int, ...]) -> str:
     return " × ".join(str(length) for length in lengths)
 
 
-@keras.saving.register_keras_serializable("course_utils")
-class WarmUpAndDecay(keras.optimizers.schedules.LearningRateSchedule):
-    """A learning rate that rises from 0 in a straight line, falls to 0 in another, and stays there.
-
-    Args:
-        highest: the learning rate at the peak.
-        num_steps: how many steps the training has.
-        warm_up: the share of them in which the learning rate rises.
-    """
-
-    def __init__(self, highest: float, num_steps: int, warm_up: float) -> None:
-        self.highest = highest
-        self.num_steps = num_steps
-        self.warm_up = warm_up
-
-    def __call__(self, step: Any) -> Any:
-        """The learning rate in the middle of a step, counted from 0."""
-        done = (keras.ops.cast(step, "float32") + 0.5) / self.num_steps
-        falling = keras.ops.maximum(1 - done, 0) / (1 - self.warm_up)
-        rising = done / self.warm_up if self.warm_up else falling
-        return self.highest * keras.ops.minimum(rising, falling)
-
-    def get_config(self) -> dict[str, Any]:
-        """Everything needed to make the same schedule again."""
-        return {"highest": self.highest, "num_steps": self.num_steps, "warm_up": self.warm_up}
-
-
 class _Batches(keras.utils.PyDataset):
-    """Batches of (images, one-hot labels) read from a split.
+    """Batches of (images, one-hot labels), and weights if there are any, read from a split.
 
     With ``augment`` they are shuffled anew in each epoch, and mirrored, shifted and cut as the
     recipe says. All that depends on the seed and the number of the epoch alone, so a run that goes
@@ -418,6 +457,7 @@ class _Batches(keras.utils.PyDataset):
         plan: Recipe,
         *,
         num_classes: int,
+        weights: NDArray[np.float32] | None = None,
         seed: int = 0,
         augment: bool = False,
     ) -> None:
@@ -428,6 +468,7 @@ class _Batches(keras.utils.PyDataset):
         self._indices = indices
         self._plan = plan
         self._one_hot = np.eye(num_classes, dtype=np.float32)
+        self._weights = weights
         self._seed = seed
         self._augment = augment
         self.start_epoch(0)
@@ -450,7 +491,7 @@ class _Batches(keras.utils.PyDataset):
         whole = self._augment and self._plan.whole_batches
         return math.floor(num_batches) if whole else math.ceil(num_batches)
 
-    def __getitem__(self, index: int) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    def __getitem__(self, index: int) -> tuple[NDArray[Any], ...]:
         batch = self._order[index * self._plan.batch_size : (index + 1) * self._plan.batch_size]
         images = self._split.images[batch]
         if self._augment and self._plan.mirror:
@@ -461,7 +502,10 @@ class _Batches(keras.utils.PyDataset):
         if self._augment and self._plan.cut_out:
             generator = np.random.default_rng([self._seed, self._epoch, index, 1])
             images = augmentation.cut_out(images, self._plan.cut_out, generator)
-        return images, self._one_hot[self._split.labels[batch]]
+        answers = self._one_hot[self._split.labels[batch]]
+        if self._weights is None:
+            return images, answers
+        return images, answers, self._weights[batch]
 
 
 class _DivergenceGuard(keras.callbacks.Callback):

@@ -19,7 +19,7 @@ FLOORS = (
     },
     {"datasets"},
     {"layers", "augmentation"},
-    {"models"},
+    {"classifiers", "models"},
     {"checkpoints"},
     {"training"},
     {"evaluation"},

@@ -109,3 +109,37 @@ def test_freed_memory_is_kept_for_the_next_tensor():
     kept = python(FILL_TWICE.format(keep="assert backend.keep_freed_memory()"))
     given_back = python(FILL_TWICE.format(keep=""))
     assert int(kept.stdout) < 100 < int(given_back.stdout)
+
+
+WAYS = [
+    "import course_utils, keras",
+    "import keras, course_utils",
+    "from course_utils import datasets; import keras",
+    "from course_utils import models; import keras",
+    "import course_utils; from tensorflow import keras",
+]
+
+
+@pytest.mark.parametrize("imports", WAYS)
+def test_a_saved_network_is_loaded_in_a_new_process(imports, tmp_path_factory):
+    """With its optimizer and schedule, in whichever order the course and Keras are imported."""
+    folder = tmp_path_factory.getbasetemp() / "saved network"
+    if not folder.exists():
+        folder.mkdir()
+        python(SAVE, FOLDER=str(folder))
+    model = "model = keras.models.load_model(os.environ['FOLDER'] + '/quick.keras')"
+    code = f"import os; {imports}; {model}; print(model.optimizer.learning_rate, model.name)"
+    assert python(code, FOLDER=str(folder)).stdout.split()[-1] == "quick"
+
+
+SAVE = """
+import os
+import numpy as np
+from course_utils import layers, models
+model = models.build("quick", image_shape=(16, 16, 3))
+schedule = layers.WarmUpAndDecay(0.1, 10, 0.2)
+model.compile(layers.ConvolutionalMuon(schedule), "categorical_crossentropy")
+images = np.random.default_rng(0).integers(0, 256, (8, 16, 16, 3), dtype=np.uint8)
+model.fit(images, np.eye(10)[:8], verbose=0)
+model.save(os.environ["FOLDER"] + "/quick.keras")
+"""

@@ -479,7 +479,6 @@ def one_class() -> ImageDataset:
         (make_data(side=16), {}, "16 × 16 × 3 but the network takes 12 × 12 × 3"),
         (relabelled(3), {}, "labels run from 0 to 3 but the network has 3 outputs"),
         (make_data(1), {}, "1 training images can't be split"),
-        (make_data(100), {}, "batch_size is 128 but only 80 of 100 images are trained on"),
         (one_class(), {}, "all 160 training images belong to one class, 'light'"),
         (make_data(), {"recipe": training.Recipe(learning_rate=0)}, "learning_rate is 0"),
         (make_data(), {"recipe": training.Recipe(learning_rate=math.nan)}, "learning_rate is nan"),
@@ -501,6 +500,122 @@ def test_without_a_validation_split_every_image_is_trained_on():
     recipe = training.Recipe(validation_split=0.0)
     history = training.fit(build(), make_data(), recipe=recipe, epochs=1)
     assert set(history.epochs.columns) == {"epoch", "accuracy", "loss", "seconds"}
+
+
+def test_fewer_pictures_than_a_step_takes_are_one_step():
+    for recipe in ("classic", FAST):
+        with pytest.warns(
+            UserWarning, match="and only 80 are trained on: each step takes them all"
+        ):
+            history = training.fit(build_fast(), make_data(100), recipe=recipe, epochs=1)
+        assert np.isfinite(history.final.loss)
+        assert history.recipe.batch_size == 80
+
+
+SMALL_STEPS = training.Recipe(batch_size=16)
+
+
+def make_learners_network(kind, activation="softmax"):
+    layers = keras.layers
+    chain = [
+        layers.Rescaling(1 / 255),
+        layers.Conv2D(8, 3, activation="relu"),
+        layers.Flatten(),
+        layers.Dense(3, activation=activation),
+    ]
+    keras.utils.set_random_seed(0)
+    if kind == "Sequential without Input":
+        return keras.Sequential(chain)
+    image = keras.Input((12, 12, 3))
+    if kind == "functional":
+        values = image
+        for layer in chain:
+            values = layer(values)
+        return keras.Model(image, values)
+
+    class Network(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.chain = chain
+
+        def call(self, inputs):
+            for layer in self.chain:
+                inputs = layer(inputs)
+            return inputs
+
+    return Network()
+
+
+@pytest.mark.parametrize("kind", ["Sequential without Input", "functional", "subclassed"])
+def test_any_classifier_learns_the_same_from_probabilities_and_from_logits(kind):
+    losses = {}
+    for activation in ("softmax", None):
+        model, data = make_learners_network(kind, activation), make_data()
+        losses[activation] = training.fit(model, data, recipe=SMALL_STEPS, epochs=6).epochs.loss
+        assert model.loss.from_logits == (activation is None)
+    np.testing.assert_allclose(losses["softmax"], losses[None], rtol=1e-3)
+    assert losses[None].iloc[-1] < 0.8 < np.log(3)
+
+
+def test_classifiers_that_cannot_learn_these_pictures_are_refused():
+    model = make_learners_network("functional", "sigmoid")
+    with pytest.raises(training.TrainingError, match="ends with sigmoid"):
+        training.fit(model, make_data())
+
+
+def test_the_weight_of_a_class_and_of_a_picture_count():
+    """Pictures that weigh nothing might as well not be there."""
+    data = make_data()
+    plain = training.fit(build(), data, epochs=2).epochs
+    in_vain = {
+        "names": {"class_weight": {"dark": 2.0, "middle": 2.0, "light": 2.0}},
+        "labels": {"class_weight": {0: 2.0, 1: 2.0, 2: 2.0}},
+        "pictures": {"sample_weight": np.full(NUM_IMAGES, 2.0)},
+    }
+    for options in in_vain.values():
+        doubled = training.fit(build(), data, epochs=1, **options).epochs
+        assert doubled.loss[0] == pytest.approx(2 * plain.loss[0], rel=0.02)
+    model = build()
+    small = {"recipe": SMALL_STEPS, "epochs": 4}
+    training.fit(model, data, **small, class_weight={data.class_names[2]: 0})
+    predicted = model.predict(data.train.images, verbose=0).argmax(axis=1)
+    assert 2 not in predicted
+    by_picture = build()
+    weights = (data.train.labels != 2).astype(float)
+    training.fit(by_picture, data, **small, sample_weight=weights)
+    assert same_weights(model, by_picture)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"class_weight": {"blue": 1}}, "class_weight names the class 'blue'; the classes are"),
+        ({"class_weight": {3: 1}}, "class_weight names the class 3"),
+        ({"class_weight": {0: -1}}, "weights are numbers from 0 on"),
+        ({"class_weight": {0: 0, 1: 0, 2: 0}}, "at least one is more than 0"),
+        ({"class_weight": {0: math.nan}}, "weights are numbers from 0 on"),
+        ({"sample_weight": np.ones(5)}, r"sample_weight has the shape \(5,\)"),
+    ],
+)
+def test_weights_that_say_nothing_are_refused(options, message):
+    with pytest.raises(training.TrainingError, match=message):
+        training.fit(build(), make_data(), **options)
+
+
+def test_other_weights_are_another_run(tmp_path):
+    training.fit(build(), make_data(), epochs=1, checkpoint=tmp_path)
+    with pytest.raises(training.CheckpointError, match="its classes or pictures had other weights"):
+        training.fit(build(), make_data(), epochs=1, checkpoint=tmp_path, class_weight={0: 2.0})
+
+
+def test_callbacks_of_ones_own_are_called(tmp_path):
+    stop = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: setattr(stop.model, "stop_training", epoch == 1)
+    )
+    kept = keras.callbacks.ModelCheckpoint(tmp_path / "best.keras", save_best_only=True)
+    history = training.fit(build(), make_data(), epochs=5, callbacks=[stop, kept])
+    assert list(history.epochs.epoch) == [1, 2]
+    assert (tmp_path / "best.keras").exists()
 
 
 def test_float_images_are_refused():

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -71,6 +72,37 @@ class Datasheet:
     citations: tuple[str, ...]
 
 
+class Pixels(np.ndarray[Any, np.dtype[np.uint8]]):
+    """An array of pictures that says what to do when somebody tries to scale it in place.
+
+    Whatever is computed from it is an ordinary array.
+    """
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
+        """Compute with ordinary arrays."""
+        out = options.get("out", ())
+        if any(isinstance(one, Pixels) for one in out):
+            raise ValueError(
+                f"the pictures of a data set stay as they are, whole numbers of {self.dtype}: "
+                "compute new ones, such as scaled = images / 255, or let the network begin with "
+                "keras.layers.Rescaling(1 / 255)"
+            )
+        plain = [np.asarray(one) if isinstance(one, Pixels) else one for one in inputs]
+        return getattr(ufunc, method)(*plain, **options)
+
+    def __setitem__(self, place: Any, value: Any) -> None:
+        """Change pictures of a copy; say what to do where they aren't one."""
+        if not self.flags.writeable:
+            raise ValueError(
+                "the pictures of a data set can't be changed, since they are those on the disk: "
+                "change a copy, images = images.copy()"
+            )
+        super().__setitem__(place, value)
+
+    def __repr__(self) -> str:
+        return repr(np.asarray(self))
+
+
 @dataclass(frozen=True, eq=False)
 class ImageSplit:
     """The training or the test part of a data set.
@@ -86,6 +118,8 @@ class ImageSplit:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "labels", _checked_labels(self.labels))
+        if isinstance(self.images, np.ndarray) and self.images.dtype == np.uint8:
+            object.__setattr__(self, "images", self.images.view(Pixels))
         if not len(self.images) == len(self.labels) == len(self.attributes):
             raise ValueError(
                 f"images, labels and attributes differ in length: {len(self.images)}, "

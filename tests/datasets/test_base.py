@@ -1,3 +1,4 @@
+import pickle
 import subprocess
 import sys
 from dataclasses import replace
@@ -266,3 +267,53 @@ def test_the_fingerprint_of_a_split_follows_its_pictures_and_labels_and_nothing_
         ImageSplit(images.reshape(2, 2, 8, 3), np.array([0, 1]), frame),
     ):
         assert changed.fingerprint() != split.fingerprint()
+
+
+def some_split(writeable):
+    images = np.arange(2 * 8 * 8 * 3, dtype=np.uint8).reshape(2, 8, 8, 3)
+    images.flags.writeable = writeable
+    return ImageSplit(images, np.array([0, 1]), pd.DataFrame(index=range(2)))
+
+
+IN_PLACE = {
+    "/=": lambda images: images.__itruediv__(255),
+    "*=": lambda images: images.__imul__(2),
+    "-=": lambda images: images.__isub__(1),
+    "out": lambda images: np.divide(images, 2, out=images, casting="unsafe"),
+    "a part": lambda images: images[0].__itruediv__(255),
+}
+
+
+@pytest.mark.parametrize("change", IN_PLACE.values(), ids=IN_PLACE.keys())
+@pytest.mark.parametrize("writeable", [True, False])
+def test_scaling_in_place_says_how_it_is_done(change, writeable):
+    images = some_split(writeable).images
+    before = images.copy()
+    with pytest.raises(ValueError, match=r"scaled = images / 255, or .*Rescaling\(1 / 255\)"):
+        change(images)
+    np.testing.assert_array_equal(images, before)
+
+
+def test_painting_on_pictures_needs_a_copy():
+    images = some_split(writeable=False).images
+    with pytest.raises(ValueError, match=r"change a copy, images = images.copy\(\)"):
+        images[0] = 0
+    mine = images.copy()
+    mine[0] = 0
+    assert mine[0].max() == 0
+
+
+def test_pictures_compute_like_any_array():
+    images = some_split(writeable=False).images
+    plain = np.asarray(images)
+    scaled = images / 255
+    assert type(scaled) is np.ndarray
+    scaled /= 2
+    scaled -= scaled.mean()
+    assert images.max() == plain.max()
+    assert repr(images) == repr(plain)
+    np.testing.assert_array_equal(images.mean(axis=(1, 2, 3)), plain.mean(axis=(1, 2, 3)))
+    np.testing.assert_array_equal(np.concatenate([images, images]), np.concatenate([plain, plain]))
+    np.testing.assert_array_equal(images.astype("float32") / 255, plain.astype("float32") / 255)
+    assert (images == plain).all()
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(images)), plain)

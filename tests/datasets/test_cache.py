@@ -166,7 +166,7 @@ def test_without_a_cache_images_stay_in_memory_with_one_line_said_each_time(
         assert text.startswith("the cache can't be written (")
         assert text.endswith("set COURSE_CACHE to a folder with room that you may write to")
         check(stored)
-        assert not isinstance(stored.train.images, np.memmap)
+        assert not isinstance(stored.train.images.base, np.memmap)
         assert not stored.train.images.flags.writeable
 
 

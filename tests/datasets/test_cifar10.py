@@ -139,7 +139,7 @@ def test_pinned_hash_and_original_address_are_those_of_keras():
 def test_good_archive(source, server, photographs, folders):
     data = cifar10.load(source=source)
     check_loaded(data, photographs)
-    assert isinstance(data.train.images, np.memmap)
+    assert isinstance(data.train.images.base, np.memmap)
     assert not data.train.images.flags.writeable
     archive = folders / "keras/datasets/cifar-10-batches-py-target_archive"
     assert cifar10.download(source=source) == archive
@@ -384,7 +384,7 @@ def test_datasheet_states_what_is_known():
 def test_whole_splits_are_not_copied(source, monkeypatch):
     monkeypatch.setattr(cifar10.load, "__kwdefaults__", {"source": source})
     data = datasets.load("cifar10")
-    assert isinstance(data.train.images, np.memmap)
+    assert isinstance(data.train.images.base, np.memmap)
     assert len(data.train) == 100
     with pytest.raises(DatasetError, match="num_train is 101, but cifar10 has only 100 train"):
         datasets.load("cifar10", num_train=101)

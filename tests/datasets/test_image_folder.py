@@ -41,7 +41,7 @@ def test_good_data(folders, kind):
     data = datasets.load(path)
     assert data.name == "pictures"
     check_small(data)
-    assert isinstance(data.train.images, np.memmap)
+    assert isinstance(data.train.images.base, np.memmap)
     assert "pictures" in data.datasheet.title
 
 

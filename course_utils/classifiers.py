@@ -1,0 +1,150 @@
+"""What a Keras network answers to a picture, whoever wrote it: probabilities or logits."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from course_utils import backend
+
+with backend.quiet_startup():
+    import keras
+
+_TOLERANCE = 1e-3  # by which the probabilities of a picture may miss 1
+_MAX_REASON = 200  # letters of an error of Keras that are shown
+
+
+class ClassifierError(ValueError):
+    """A network is no classifier of such pictures; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a network answers to each picture."""
+
+    num_classes: int
+    are_logits: bool  # numbers of any size, of which softmax makes probabilities
+
+
+def inspect(model: keras.Model, images: NDArray[Any]) -> Answers:
+    """Find out what a network answers.
+
+    A network that isn't built yet, such as a ``Sequential`` without ``Input``, is built by that.
+
+    Args:
+        model: takes a batch of pictures and answers one number for each class.
+        images: (n, height, width, 3), at least one; as the network gets them.
+
+    Raises:
+        ClassifierError: it has several inputs or outputs, can't take these pictures, answers
+            something other than (n, number of classes), or with sigmoid.
+    """
+    _check_one_input(model)
+    activation = _last_activation(model)
+    if activation == "sigmoid":
+        raise ClassifierError(
+            "the network ends with sigmoid, which judges each class for itself; end it with "
+            f"softmax: Dense({_num_units(model)}, activation='softmax')"
+        )
+    outputs = _call(model, images[:2])
+    are_logits = activation == "linear" or (activation is None and bool(_misses(outputs).any()))
+    return Answers(outputs.shape[1], are_logits)
+
+
+def probabilities(outputs: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
+    """Make probabilities of what a network answers, by softmax where it answers logits.
+
+    Args:
+        outputs: (n, num_classes), of one network.
+
+    Returns:
+        (n, num_classes), each row with the sum 1.
+    """
+    if outputs.ndim != 2 or not _misses(outputs).any():
+        return outputs
+    if ((outputs >= 0) & (outputs <= 1)).all() and np.ptp(outputs) > _TOLERANCE:
+        return outputs  # neither; whoever checks them says so
+    powers = np.exp(outputs - outputs.max(axis=1, keepdims=True))
+    shares: NDArray[np.floating[Any]] = powers / powers.sum(axis=1, keepdims=True)
+    return shares
+
+
+def _misses(outputs: NDArray[np.floating[Any]]) -> NDArray[np.bool_]:
+    """(n,) which rows are no probabilities."""
+    wrong: NDArray[np.bool_] = (np.abs(outputs.sum(axis=1) - 1) > _TOLERANCE) | (outputs < 0).any(1)
+    return wrong
+
+
+def _check_one_input(model: keras.Model) -> None:
+    for name, things in (("input", _inputs(model)), ("output", getattr(model, "outputs", None))):
+        number = len(things or [0])
+        if number != 1:
+            raise ClassifierError(
+                f"the network has {number} {name}s; a classifier of pictures has one, the "
+                f"{'pictures' if name == 'input' else 'numbers for the classes'}"
+            )
+
+
+def _inputs(model: keras.Model) -> Any:
+    return getattr(model, "inputs", None)
+
+
+def _last_activation(model: Any) -> str | None:
+    """``"softmax"``, ``"linear"`` or ``"sigmoid"``; None where the layers don't tell."""
+    if isinstance(model, keras.Sequential):
+        return _last_activation(model.layers[-1]) if model.layers else None
+    if isinstance(model, keras.Model):
+        outputs = getattr(model, "outputs", None)
+        return _last_activation(outputs[0]._keras_history.operation) if outputs else None
+    if isinstance(model, keras.layers.Softmax):
+        return "softmax"
+    activation = getattr(model, "activation", None)
+    name = getattr(activation, "__name__", None)
+    return name if name in ("softmax", "linear", "sigmoid") else None
+
+
+def _num_units(model: keras.Model) -> int | str:
+    units = getattr(model, "output_shape", (None,))[-1]
+    return "number of classes" if units in (None, 1) else units
+
+
+def _call(model: keras.Model, images: NDArray[Any]) -> NDArray[np.floating[Any]]:
+    takes = getattr(model, "input_shape", None) if getattr(model, "built", False) else None
+    if isinstance(takes, tuple) and not _fits(images.shape[1:], takes[1:]):
+        raise ClassifierError(
+            f"the images are {_shape(images.shape[1:])} but the network takes "
+            f"{_shape(takes[1:])}; build it with image_shape={images.shape[1:]} or load the data "
+            "with another image_size"
+        )
+    try:
+        outputs = model(images, training=False)
+    except Exception as error:
+        reason = " ".join(str(error).split())[:_MAX_REASON]
+        raise ClassifierError(
+            f"the network can't take pictures of {_shape(images.shape[1:])}: {reason}"
+        ) from error
+    shape = tuple(getattr(outputs, "shape", ()))
+    if len(shape) != 2 or shape[1] < 2:
+        raise ClassifierError(
+            f"the network answers {shape or type(outputs).__name__} to {len(images)} pictures, "
+            "not one number for each class; end it with Flatten or GlobalAveragePooling2D and "
+            "Dense(number of classes, activation='softmax')"
+        )
+    answers: NDArray[np.floating[Any]] = keras.ops.convert_to_numpy(outputs)
+    if not np.isfinite(answers).all():
+        raise ClassifierError(
+            "the network answers numbers that are not finite, as after a training that has "
+            "diverged; build it anew"
+        )
+    return answers
+
+
+def _fits(shape: tuple[int, ...], takes: tuple[int | None, ...]) -> bool:
+    return len(shape) == len(takes) and all(
+        wanted in (None, length) for length, wanted in zip(shape, takes, strict=True)
+    )
+
+
+def _shape(lengths: tuple[int | None, ...]) -> str:
+    return " × ".join("any" if length is None else str(length) for length in lengths)
