@@ -68,7 +68,8 @@ class _KerasFinder(MetaPathFinder):
             execute = spec.loader.exec_module
 
             def execute_and_register(module: ModuleType) -> None:
-                execute(module)
+                with quiet_startup():
+                    execute(module)
                 importlib.import_module("course_utils.layers")
 
             spec.loader.exec_module = execute_and_register  # type: ignore[method-assign]
