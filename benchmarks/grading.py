@@ -38,7 +38,7 @@ ORDINARY = (
     *("another way", "not done"),
 )
 
-_GRADE = (sys.executable, "-m", "course_utils.cli", "grade", ASSIGNMENT)
+_GRADE = (sys.executable, "-m", "course_utils", "grade", ASSIGNMENT)
 _NBGRADER = (sys.executable, "-m", "nbgrader", "autograde", ASSIGNMENT)
 
 

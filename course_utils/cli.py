@@ -314,6 +314,3 @@ def claims(
 
 app.add_typer(bench_app)
 add_commands(app)
-
-if __name__ == "__main__":
-    app()

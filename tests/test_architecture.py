@@ -15,7 +15,7 @@ MAX_FILES = 20
 FLOORS = (
     {
         *("files", "formats", "hardware", "notebooks", "processes"),
-        *("backend", "console", "looks", "progress", "zip_names"),
+        *("backend", "console", "looks", "progress"),
     },
     {"datasets"},
     {"layers", "augmentation"},
@@ -29,6 +29,7 @@ FLOORS = (
     {"bench"},
     {"grading"},
     {"cli"},
+    {"__main__"},
 )
 
 

@@ -25,7 +25,7 @@ from course_utils.cli import app
 from course_utils.execution.results import read_results
 from course_utils.files import LEDGER
 
-COURSE = [sys.executable, "-m", "course_utils.cli"]
+COURSE = [sys.executable, "-m", "course_utils"]
 COMMANDS = ["check", "lab", "download", "run", "notebooks", "results", "claims", "bench"]
 COMMANDS += [
     "release",
@@ -188,6 +188,31 @@ def test_a_second_run_into_the_same_folder_is_refused(own_course, make_lesson, t
     assert second.returncode == 2
     assert "another command is writing to out" in second.stderr
     assert not (tmp_path / "out").exists()  # of a run that was stopped before it had anything
+
+
+INTERRUPTED = """
+import os, signal, sys, threading
+from course_utils.__main__ import main
+threading.Timer(float(sys.argv.pop(1)), lambda: os.killpg(0, signal.SIGINT)).start()
+main()
+"""
+
+
+@pytest.mark.parametrize("seconds", ["0.1", "2", "3.5"])
+def test_ctrl_c_in_the_first_seconds_of_a_run_leaves_no_traceback_and_no_file(tmp_path, seconds):
+    """To all processes of the terminal: the command, and the one that it is starting."""
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED, seconds, "run", "01", "--output", "runs/mine"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        start_new_session=True,
+        timeout=120,
+        check=False,
+    )
+    assert (done.returncode, "Traceback" in done.stderr) == (130, False), done.stderr
+    assert list(tmp_path.rglob("*.log")) == []
+    assert list(tmp_path.rglob("*.ipynb")) == []
 
 
 def test_lab_is_not_opened_in_the_folder_of_a_run(course, make_lesson, tmp_path):

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from course_utils.console import PLAIN, SafeConsole, print_anything
 
-COURSE = [sys.executable, "-m", "course_utils.cli"]
+COURSE = [sys.executable, "-m", "course_utils"]
 PRINT = """
 import sys
 from course_utils.console import console, print_anything

@@ -8,7 +8,7 @@ import time
 import psutil
 import pytest
 
-from course_utils.processes import kill, kill_group, list_family
+from course_utils.processes import interrupts_ignored, kill, kill_group, list_family
 
 PARENT = """
 import subprocess, sys, time
@@ -60,3 +60,12 @@ def test_a_group_is_killed_and_who_left_it_is_not(parent):
 @pytest.mark.parametrize("group", [None, 0, 1, os.getpgrp()])
 def test_this_process_and_everybody_is_no_group_to_kill(group):
     kill_group(group)
+
+
+def test_processes_started_meanwhile_do_not_hear_ctrl_c():
+    """A twin that is started as usual does."""
+    code = "import signal; print(signal.getsignal(signal.SIGINT) is signal.SIG_IGN, end='')"
+    child = [sys.executable, "-c", code]
+    with interrupts_ignored():
+        assert subprocess.check_output(child) == b"True"
+    assert subprocess.check_output(child) == b"False"

@@ -76,6 +76,6 @@ def _run_python(code: str) -> float:
 
 def _time_help() -> float:
     start = time.perf_counter()
-    command = [sys.executable, "-m", "course_utils.cli", "--help"]
+    command = [sys.executable, "-m", "course_utils", "--help"]
     subprocess.run(command, capture_output=True, check=True)  # noqa: S603
     return time.perf_counter() - start

@@ -24,8 +24,8 @@ from typing import BinaryIO, Protocol, TypeVar, cast
 from tqdm.auto import tqdm
 
 from course_utils.datasets.base import DatasetError, printable
+from course_utils.datasets.zip_names import name_of
 from course_utils.progress import is_watched
-from course_utils.zip_names import name_of
 
 MAX_FILE_BYTES = 64 * 2**20
 MAX_FILES = 2_000_000  # looked at in a folder or an archive

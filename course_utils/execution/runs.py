@@ -17,7 +17,7 @@ import psutil
 from course_utils.execution.lessons import PROJECT, Value, all_values
 from course_utils.execution.records import Record, collect
 from course_utils.execution.worker import Finished, Started, Task, work
-from course_utils.processes import kill, list_family
+from course_utils.processes import interrupts_ignored, kill, list_family
 
 _PACKAGES = (PROJECT, "keras", "tensorflow", "tensorflow-cpu")
 _POLL_SECONDS = 0.2
@@ -177,7 +177,8 @@ def run_lesson(
         process = context.Process(target=work, args=(sender, task), daemon=True)
         started = datetime.now().astimezone()
         start = time.perf_counter()
-        process.start()
+        with interrupts_ignored():  # else Ctrl-C would hit the process while it imports
+            process.start()
         sender.close()
         try:
             last, error, peak_memory = _follow(receiver, process, on_cell)

@@ -164,7 +164,7 @@ def test_everyone_gets_the_same_pictures_and_holds_back_the_same(tmp_path):
 def test_a_race_that_is_killed_goes_on(tmp_path):
     """With kill -9 after its first training; the second time it only does what is missing."""
     path = tmp_path / "race.json"
-    command = [sys.executable, "-m", "course_utils.cli", "bench", "training", "--full"]
+    command = [sys.executable, "-m", "course_utils", "bench", "training", "--full"]
     command += ["--dataset", "pixels10", "--num-train", "160", "--json", str(path)]
     command += ["--runs", "quick=1,classic=1"]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:

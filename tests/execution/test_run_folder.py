@@ -16,7 +16,7 @@ from course_utils.execution.run_folder import add, is_run, latest_run, open_run,
 from course_utils.execution.runs import run_lesson
 from course_utils.files import FilesError, read_ledger
 
-COURSE = [sys.executable, "-m", "course_utils.cli"]
+COURSE = [sys.executable, "-m", "course_utils"]
 RECORD = "from course_utils import record\nrecord('n', n)"
 # How often a run is killed; COURSE_KILLS=20 for more.
 KILLS = int(os.environ.get("COURSE_KILLS", "2"))

@@ -23,8 +23,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal
 
+from course_utils.datasets.zip_names import name_of
 from course_utils.grading.intake.submission import MAX_BYTES, is_notebook_name
-from course_utils.zip_names import name_of
 
 Form = Literal["canvas", "moodle", "plain"]
 Status = Literal["new", "unchanged", "replaced", "kept"]

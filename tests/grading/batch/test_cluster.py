@@ -109,7 +109,7 @@ def test_a_computer_that_goes_down_costs_no_submission(course_folder, submit, co
     alone = shutil.copytree(course_folder, tmp_path / "alone")
     center, instructor, *workers = computers
     sandbox = "--sandbox" if HAS_SANDBOX else "--no-sandbox"
-    course = (sys.executable, "-m", "course_utils.cli", "grade", "demo", sandbox)
+    course = (sys.executable, "-m", "course_utils", "grade", "demo", sandbox)
 
     with ExitStack() as stack:
         stack.enter_context(started(center.command(*DASK, "scheduler"), cwd=tmp_path))

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from course_utils.zip_names import name_of
+from course_utils.datasets.zip_names import name_of
 
 
 def members(raw, *, is_utf8=False, extra=b""):
