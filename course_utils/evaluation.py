@@ -8,6 +8,7 @@ training with other seeds covers the luck of training.
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from html import escape
 from math import isfinite
 from typing import TYPE_CHECKING, Any, SupportsFloat
@@ -258,6 +259,11 @@ class Evaluation:
         gap = newcombe(correct[0], counts[0], correct[-1], counts[-1])
         return Estimate(gap.value, max(gap.low, 0.0), gap.high)
 
+    @cached_property
+    def error_if_calibrated(self) -> Estimate:
+        """What the expected calibration error would be if the network were calibrated."""
+        return error_if_calibrated(self.probabilities)
+
     def most_confused(self, num_pairs: int = 5) -> pd.DataFrame:
         """The most frequent mistakes.
 
@@ -290,7 +296,10 @@ class Evaluation:
         if self.by_group is not None and self.worst_group is not None:
             worst = _row_estimate(self.by_group, self.worst_group)
             lines.append(f"worst {self.by_group.index.name} {self.worst_group}: {worst}")
-        lines.append(f"expected calibration error {percentage(self.expected_calibration_error)} %")
+        lines.append(
+            f"expected calibration error {percentage(self.expected_calibration_error)} %; if it "
+            f"were calibrated {self.error_if_calibrated}"
+        )
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
@@ -504,8 +513,7 @@ def calibration_table(labels: NDArray[Any], probabilities: NDArray[Any]) -> pd.D
     confidence = probabilities.max(axis=1).astype(float)
     images = pd.DataFrame(
         {
-            # (0.8, 0.9] belongs to bin 8, as in the source: the upper edge is inside.
-            "bin": np.clip(np.ceil(confidence * CALIBRATION_BINS) - 1, 0, CALIBRATION_BINS - 1),
+            "bin": _bins(confidence),
             "confidence": confidence,
             "correct": probabilities.argmax(axis=1) == labels,
         }
@@ -525,6 +533,41 @@ def calibration_table(labels: NDArray[Any], probabilities: NDArray[Any]) -> pd.D
             "high": [i.high for i in intervals],
         }
     )
+
+
+def error_if_calibrated(
+    probabilities: NDArray[np.floating[Any]], *, num_draws: int = 1000, seed: int = 0
+) -> Estimate:
+    """The expected calibration error that a calibrated network would have with these answers.
+
+    It is not zero, since each bin holds few images. The true classes are drawn anew from the
+    network's own probabilities, so that it is right as often as it says.
+
+    Args:
+        probabilities: (n, num_classes), each row summing to one.
+        num_draws: how often the classes are drawn.
+        seed: of the draws.
+
+    Returns:
+        The mean over the draws, and the range in which 95 % of them lie.
+    """
+    confidence = probabilities.max(axis=1).astype(float)
+    members = np.eye(CALIBRATION_BINS)[_bins(confidence)]  # (n, bins)
+    generator = np.random.default_rng(seed)
+    errors = np.empty(num_draws)
+    for draw in range(num_draws):
+        right = generator.random(len(confidence)) < confidence
+        # A bin's part of the error is how far its right answers are from its summed confidence.
+        errors[draw] = np.abs((right - confidence) @ members).sum() / len(confidence)
+    low, high = np.quantile(errors, [0.025, 0.975])
+    return _estimate(float(errors.mean()), low, high)
+
+
+def _bins(confidence: NDArray[np.float64]) -> NDArray[np.int64]:
+    """(n,) the bin of each confidence; (0.8, 0.9] is bin 8, the upper edge being inside."""
+    bins = np.ceil(confidence * CALIBRATION_BINS) - 1
+    clipped: NDArray[np.int64] = np.clip(bins, 0, CALIBRATION_BINS - 1).astype(np.int64)
+    return clipped
 
 
 def within(name: str, value: SupportsFloat, low: float, high: float) -> None:

@@ -13,6 +13,7 @@ from course_utils.datasets.base import Datasheet, ImageDataset, ImageSplit
 from course_utils.evaluation import (
     DIFFERENCE,
     Estimate,
+    error_if_calibrated,
     evaluate,
     evaluate_predictions,
     newcombe,
@@ -432,3 +433,35 @@ def test_seeds_are_summarised_by_condition_in_order_of_appearance():
     assert summary.value.to_list() == pytest.approx([0.6, 0.85])
     expected = over_seeds([0.9, 0.8, 0.85])
     assert (summary.low[1], summary.high[1]) == (expected.low, expected.high)
+
+
+def simulated(num_images, sharpness, seed=0):
+    """Probabilities (n, 3), and classes drawn from them: a network that is calibrated."""
+    generator = np.random.default_rng(seed)
+    shares = generator.dirichlet(np.ones(3) / sharpness, num_images)
+    labels = np.array([generator.choice(3, p=share) for share in shares])
+    return labels, shares
+
+
+def test_a_calibrated_network_has_the_error_that_is_expected_of_one():
+    """And one that boasts has more; in 95 of 100 repetitions or so."""
+    inside, outside = 0, 0
+    for seed in range(40):
+        labels, shares = simulated(300, 2.0, seed)
+        boasting = shares**3 / (shares**3).sum(axis=1, keepdims=True)
+        for answers, is_calibrated in ((shares, True), (boasting, False)):
+            found = evaluate_predictions(labels, answers, class_names=("a", "b", "c"))
+            band = found.error_if_calibrated
+            lies_in = band.low <= found.expected_calibration_error <= band.high
+            inside += is_calibrated and lies_in
+            outside += not is_calibrated and found.expected_calibration_error > band.high
+    assert inside >= 34
+    assert outside == 40
+
+
+def test_the_band_of_a_calibrated_network_narrows_with_more_pictures():
+    bands = [error_if_calibrated(simulated(n, 2.0)[1]) for n in (100, 1000, 4000)]
+    assert [band.value for band in bands] == sorted((b.value for b in bands), reverse=True)
+    assert bands[0].value == pytest.approx(bands[2].value * np.sqrt(40), rel=0.3)
+    certain = error_if_calibrated(np.eye(3))
+    assert (certain.low, certain.value, certain.high) == (0, 0, 0)

@@ -418,6 +418,18 @@ def test_mistakes_shows_only_mistakes():
         plots.mistakes(replace(data, test=data.train), evaluation)
 
 
+def test_the_two_signs_of_a_whitening_stand_above_each_other():
+    whitening = models.build("quick", image_shape=(16, 16, 3))
+    pictures = np.random.default_rng(0).random((50, 16, 16, 3))
+    whitening.get_layer("whitening").adapt(pictures)
+    axes = plots.filters(whitening).figure.axes
+    shown = [one.images[0].get_array() for one in axes if one.images]
+    assert len(shown) == 24
+    for above, below in zip(shown[:12], shown[12:], strict=True):
+        np.testing.assert_allclose(above - 0.5, 0.5 - below, atol=1e-6)
+    assert len({round(one.get_position().y0, 3) for one in axes}) == 2
+
+
 def test_filters_are_the_weights(model):
     plot = plots.filters(model)
     weights = model.get_layer("conv_1").get_weights()[0]

@@ -199,6 +199,7 @@ def calibration(evaluation: Evaluation) -> Plot:
     lower.set_xlabel("confidence (highest probability)")
     lower.set_xlim(0, 1)
     lower.xaxis.set_major_formatter(percent_axis())
+    expected = evaluation.error_if_calibrated
     confidence = float(np.average(table["confidence"], weights=table["count"]))
     difference = round(100 * (confidence - evaluation.accuracy.value), 1)
     verdict = (
@@ -214,7 +215,8 @@ def calibration(evaluation: Evaluation) -> Plot:
         "the diagonal for comparison; below, how many images each bin holds.",
         summary=f"The network's mean confidence is {percent(confidence)} and its accuracy "
         f"{percent(evaluation.accuracy.value)}: {verdict}; the expected calibration error is "
-        f"{percent(evaluation.expected_calibration_error)}.",
+        f"{percent(evaluation.expected_calibration_error)}, where a calibrated network with these "
+        f"confidences would have {expected}.",
     )
 
 

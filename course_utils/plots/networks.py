@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 def filters(model: "keras.Model", layer: str | None = None) -> Plot:
     """The filters of a convolution on colour images, each as a small colour picture.
 
-    Mid-grey is a weight of zero; all filters share one scale.
+    Those of a whitening come in pairs of either sign, one above the other. Mid-grey is a weight of
+    zero; all filters share one scale.
 
     Args:
         model: a network with convolutions.
@@ -44,7 +45,10 @@ def filters(model: "keras.Model", layer: str | None = None) -> Plot:
         )
     largest = np.abs(weights).max(axis=(0, 1, 2))
     pictures = 0.5 + 0.5 * weights / max(float(largest.max()), 1e-12)
-    columns = min(8, num_filters)
+    # A whitening has each filter twice, with either sign: they stand above each other.
+    first, second = weights[..., : num_filters // 2], weights[..., num_filters // 2 :]
+    is_mirrored = num_filters > 2 and first.shape == second.shape and np.allclose(first, -second)
+    columns = num_filters // 2 if is_mirrored else min(8, num_filters)
     num_rows = -(-num_filters // columns)
     figure = make_figure(num_rows * 0.72, columns * 0.72)
     grid = figure.subplots(num_rows, columns, squeeze=False)
@@ -216,10 +220,11 @@ def cross_entropy_curve() -> Plot:
         axes.annotate(
             f"p = {p:g}: loss {-np.log(p):.2f}",
             (p, -np.log(p)),
-            xytext=(8, 6),
+            xytext=(8, 6) if p < 0.6 else (0, 10),
             textcoords="offset points",
+            ha="left" if p < 0.6 else "center",
         )
-    axes.set_xlim(0, 1.2)
+    axes.set_xlim(0, 1)
     axes.set_ylim(0, 5.4)
     axes.set_xlabel("probability p that the network gives to the true class")
     axes.set_ylabel("loss, −log p (natural logarithm)")
