@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections import Counter
 from datetime import datetime
 from pathlib import Path
 
@@ -23,6 +24,8 @@ import course_utils
 from course_utils.bench.measurement import Measurement
 from course_utils.cli import app
 from course_utils.execution.results import read_results
+from course_utils.exercises import CHECKS
+from course_utils.exercises.solved import begin, remember
 from course_utils.files import LEDGER
 
 COURSE = [sys.executable, "-m", "course_utils"]
@@ -497,3 +500,25 @@ def test_lab_serves_the_copies_and_stops_on_ctrl_c(own_course, make_lesson, tmp_
         os.close(keyboard)
     assert "/lab/tree/01_first.ipynb" in output
     assert Path(tmp_path / "my-lessons" / "01_first.ipynb").exists()
+
+
+def test_progress_shows_each_lesson_and_what_is_left(course, tmp_path):
+    begin(tmp_path / "mine")
+    for exercise in ("1.1", "1.3", "3.1"):
+        remember(exercise, tmp_path / "mine", known=CHECKS)
+    result = course("progress", "--folder", "mine")
+    assert result.exit_code == 0
+    rows = [line.split("│") for line in result.output.splitlines() if line.startswith("│")]
+    shown = {row[1].strip(): [cell.strip() for cell in row[2:-1]] for row in rows}
+    totals = Counter(exercise.partition(".")[0] for exercise in CHECKS)
+    assert {lesson: int(row[1]) for lesson, row in shown.items()} == totals
+    assert [shown[lesson][0] for lesson in "1234"] == ["2", "0", "1", "0"]
+    assert "1.2" in shown["1"][2].split(", ")
+    assert not {"1.1", "1.3"} & set(shown["1"][2].split(", "))
+    assert f"3 of {len(CHECKS)} exercises solved" in result.output
+
+
+def test_progress_of_a_folder_that_is_no_learners_is_an_error(course):
+    result = course("progress")
+    assert result.exit_code == 2
+    assert "my-lessons is no learner's folder; `course lab` makes one" in result.output
