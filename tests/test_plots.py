@@ -430,6 +430,23 @@ def test_the_two_signs_of_a_whitening_stand_above_each_other():
     assert len({round(one.get_position().y0, 3) for one in axes}) == 2
 
 
+def test_filters_beside_those_before(model):
+    changed = models.keras.models.clone_model(model)
+    kernel, bias = model.get_layer("conv_1").get_weights()
+    mixed = kernel.copy()
+    mixed[..., 0] = -kernel[..., 0]
+    changed.get_layer("conv_1").set_weights([mixed, bias])
+    plot = plots.filters(changed, before=model)
+    tiles = [axes.images[0].get_array() for axes in plot.figure.axes if axes.images]
+    assert len(tiles) == 10
+    np.testing.assert_allclose(tiles[0] - 0.5, 0.5 - tiles[5], atol=1e-6)
+    np.testing.assert_allclose(tiles[1], tiles[6], atol=1e-6)
+    assert "with itself before is 1.00 in the median and −1.00 at least." in plot.summary
+    assert "beside those before" in plot.alt
+    with pytest.raises(ValueError, match="has filters of the shape"):
+        plots.filters(model, before=models.build("classic"))
+
+
 def test_filters_are_the_weights(model):
     plot = plots.filters(model)
     weights = model.get_layer("conv_1").get_weights()[0]

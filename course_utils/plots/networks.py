@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 
 @in_style()
-def filters(model: "keras.Model", layer: str | None = None) -> Plot:
+def filters(
+    model: "keras.Model", layer: str | None = None, *, before: "keras.Model | None" = None
+) -> Plot:
     """The filters of a convolution on colour images, each as a small colour picture.
 
     Those of a whitening come in pairs of either sign, one above the other. Mid-grey is a weight of
@@ -26,10 +28,53 @@ def filters(model: "keras.Model", layer: str | None = None) -> Plot:
     Args:
         model: a network with convolutions.
         layer: the name of a convolution; the first unless told otherwise.
+        before: the same network with other weights, such as those it began with; its filters are
+            shown on the left, in the same order.
 
     Raises:
-        ValueError: if there is no such convolution, or it does not look at three channels.
+        ValueError: if there is no such convolution, it does not look at three channels, or it has
+            other filters in ``before``.
     """
+    name, weights = _filters(model, layer)
+    shown = {"": weights}
+    if before is not None:
+        earlier = _filters(before, name)[1]
+        if earlier.shape != weights.shape:
+            raise ValueError(
+                f"{name} has filters of the shape {weights.shape}, and before {earlier.shape}"
+            )
+        shown = {"before": earlier, "after": weights}
+    side_y, side_x, _, num_filters = weights.shape
+    columns = _columns(weights)
+    num_rows = -(-num_filters // columns)
+    size = 0.72 if before is None else 0.45
+    figure = make_figure(num_rows * size + 0.4 * (before is not None), len(shown) * columns * size)
+    scale = max(float(np.abs(one).max()) for one in shown.values())
+    blocks = figure.subfigures(1, len(shown), squeeze=False, wspace=0.06)[0]
+    for block, (title, values) in zip(blocks, shown.items(), strict=True):
+        if title:
+            block.suptitle(title)
+        pictures = 0.5 + 0.5 * values / max(scale, 1e-12)
+        grid = block.subplots(num_rows, columns, squeeze=False)
+        for axes in grid.flat:
+            make_bare(axes)
+        for axes, index in zip(grid.flat, range(num_filters), strict=False):
+            axes.imshow(pictures[..., index], interpolation="nearest")
+    largest = np.abs(weights).max(axis=(0, 1, 2))
+    alike = f"; {_likeness(shown['before'], weights)}" if before is not None else ""
+    beside = ", beside those before" if before is not None else ""
+    return Plot(
+        figure,
+        alt=f"The {num_filters} filters of {name}, each {side_y} × {side_x} weights on red, "
+        f"green and blue, drawn as colours around mid-grey, which is zero{beside}.",
+        summary=f"The {num_filters} filters of {name} have weights from "
+        f"{_number(weights.min())} to {_number(weights.max())}; the largest weight of a filter, "
+        f"in absolute value, lies between {largest.min():.2f} and {largest.max():.2f}{alike}.",
+    )
+
+
+def _filters(model: "keras.Model", layer: str | None) -> tuple[str, NDArray[np.float32]]:
+    """The name and the weights (height, width, 3, filters) of a convolution on colour images."""
     found = _convolutions(model)
     chosen = next((c for c in found if layer in (None, c.name)), None)
     if chosen is None:
@@ -38,31 +83,30 @@ def filters(model: "keras.Model", layer: str | None = None) -> Plot:
             f"{', '.join(c.name for c in found) or 'missing'}"
         )
     weights = np.asarray(chosen.get_weights()[0])
-    side_y, side_x, channels, num_filters = weights.shape
-    if channels != 3:
+    if weights.shape[2] != 3:
         raise ValueError(
-            f"{chosen.name} looks at {channels} channels; only filters on 3 can be shown in colour"
+            f"{chosen.name} looks at {weights.shape[2]} channels; only filters on 3 can be shown "
+            "in colour"
         )
-    largest = np.abs(weights).max(axis=(0, 1, 2))
-    pictures = 0.5 + 0.5 * weights / max(float(largest.max()), 1e-12)
-    # A whitening has each filter twice, with either sign: they stand above each other.
+    return str(chosen.name), weights
+
+
+def _columns(weights: NDArray[np.float32]) -> int:
+    """How many filters stand side by side."""
+    num_filters = weights.shape[-1]
     first, second = weights[..., : num_filters // 2], weights[..., num_filters // 2 :]
     is_mirrored = num_filters > 2 and first.shape == second.shape and np.allclose(first, -second)
-    columns = num_filters // 2 if is_mirrored else min(8, num_filters)
-    num_rows = -(-num_filters // columns)
-    figure = make_figure(num_rows * 0.72, columns * 0.72)
-    grid = figure.subplots(num_rows, columns, squeeze=False)
-    for axes in grid.flat:
-        make_bare(axes)
-    for axes, index in zip(grid.flat, range(num_filters), strict=False):
-        axes.imshow(pictures[..., index], interpolation="nearest")
-    return Plot(
-        figure,
-        alt=f"The {num_filters} filters of {chosen.name}, each {side_y} × {side_x} weights on red, "
-        "green and blue, drawn as colours around mid-grey, which is zero.",
-        summary=f"The {num_filters} filters of {chosen.name} have weights from "
-        f"{_number(weights.min())} to {_number(weights.max())}; the largest weight of a filter, "
-        f"in absolute value, lies between {largest.min():.2f} and {largest.max():.2f}.",
+    return int(num_filters // 2 if is_mirrored else min(8, num_filters))
+
+
+def _likeness(before: NDArray[np.float32], after: NDArray[np.float32]) -> str:
+    """How like itself a filter has remained."""
+    one, other = (w.reshape(-1, w.shape[-1]) - w.mean(axis=(0, 1, 2)) for w in (before, after))
+    lengths = np.linalg.norm(one, axis=0) * np.linalg.norm(other, axis=0)
+    correlations = (one * other).sum(axis=0) / np.maximum(lengths, 1e-12)
+    return (
+        f"the correlation of a filter with itself before is {_number(np.median(correlations))} in "
+        f"the median and {_number(correlations.min())} at least"
     )
 
 
