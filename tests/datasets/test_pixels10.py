@@ -17,8 +17,8 @@ NUM_CLASSES = 10
 
 # Of 200 pictures drawn with seed 7, at the default difficulty and at 0: the course's results rest
 # on these very bytes.
-DIGEST = "da0a89b56c7bd598ee77aa91f25c1f5b7256b8a100eaf8b031cbdbce34824557"
-EASY_DIGEST = "0881f9e28bdc9a864dd9cbd4e97bd8cb286aa3e33ea8942baa985c40311a1176"
+DIGEST = "a697c5fa36c1700ee0f4d7827f58a19c1bf3f9467cc27d5ef22e2962e7e92ccc"
+EASY_DIGEST = "febffdecfa0cb94a4ff8ed0153376963b7288601d57b0a10d90db382702079a9"
 
 
 @pytest.fixture(scope="module")
@@ -54,8 +54,8 @@ def test_shapes_types_and_columns(plain: ImageSplit) -> None:
     assert plain.labels.dtype == np.int64
     assert list(plain.attributes.columns) == [
         "palette", "background", "size", "position_x", "position_y", "rotation", "mirrored",
-        "contrast", "noise", "lean", "narrowing", "occlusion", "clutter", "shadow", "companion",
-        "true_label", "duplicate_of",
+        "contrast", "noise", "alike", "lean", "narrowing", "occlusion", "clutter", "shadow",
+        "companion", "true_label", "duplicate_of",
     ]  # fmt: skip
     assert isinstance(plain.attributes.index, pd.RangeIndex)
     assert set(plain.attributes["palette"]) == {"A", "B"}
@@ -145,6 +145,7 @@ def test_contrast_by_palette(plain: ImageSplit) -> None:
 
 HARDSHIPS = {  # by the column that tells of it: the share of pictures struck at difficulty 1
     "occlusion": hardships.COVERED,
+    "alike": hardships.ALIKE,
     "lean": hardships.TURNED,
     "narrowing": hardships.TURNED,
     "companion": hardships.ACCOMPANIED,
@@ -188,7 +189,7 @@ def test_a_picture_that_is_hard_is_hard_in_the_same_way_at_every_higher_difficul
     is_same = (some.images == easy.images).all(axis=(1, 2, 3))
     is_faded = some.attributes["contrast"] < easy.attributes["contrast"]
     is_spared = (struck(some).sum(axis=1) == 0) & ~is_faded
-    assert 0.4 < is_same.mean() < 0.9
+    assert 0.4 < is_same.mean() < 0.95
     assert is_same[is_spared].all()
     assert (~is_same[struck(some)["occlusion"] == 1]).all()
 

@@ -41,7 +41,7 @@ NUM_TEST = 2_000
 MAX_IMAGES = 1_000_000
 
 # What varies in every draw: from, to.
-SIZE = (14.0, 7.0)  # pixels from the object's centre to its end; most are large
+SIZE = (14.0, 10.0)  # pixels from the object's centre to its end; most are large
 POSITION = (-2.0, 2.0)  # pixels from the picture's centre
 ROTATION = (-8.0, 8.0)  # degrees
 CONTRAST = (0.8, 1.0)
@@ -68,7 +68,8 @@ DATASHEET = Datasheet(
         "Hard pictures were made hard on purpose: things in front and behind, odd viewpoints, "
         "shadows and low contrast are as common as the knob difficulty says, and strike every "
         "class and palette equally often, which they do not in photographs.",
-        "Which objects look alike (cats and dogs, deer and horses) was decided by who drew them.",
+        "Which objects look alike (cats and dogs, deer and horses, automobiles and trucks, birds "
+        "and airplanes) was decided by those who drew them.",
         "The palettes are colour schemes of things. They stand for no group of people, and a "
         "difference between them is not evidence about people.",
         "A result on these pictures shows that a mechanism can occur, not that it does occur, or "
@@ -116,7 +117,9 @@ def draw(
             num_images - 1.
         difficulty: 0 to 1: how many pictures are hard. With 0 each object stands alone, upright
             and well lit. With more, in ever more pictures a post or a rail stands in front of
-            it, it is seen from an odd viewpoint, a small thing of another class or some blobs
+            it, it lacks the marks by which it is best told from its look-alike (cat and dog, deer
+            and horse, automobile and truck, airplane and bird; frogs and ships have none), it is
+            seen from an odd viewpoint, a small thing of another class or some blobs
             are behind it, a shadow falls on it, or the contrast is low. A picture that is hard
             at one difficulty is hard in the same way at every higher one.
         split: "train" or "test": which of two independent sequences of random numbers.
@@ -125,7 +128,8 @@ def draw(
         Images, labels and attributes: ``palette`` "A" or "B", ``background``, ``size`` (pixels
         from the object's centre to its end), ``position_x`` and ``position_y`` (pixels from the
         picture's centre), ``rotation`` (degrees, clockwise), ``mirrored`` (0 or 1), ``contrast``
-        (1 is full), ``noise`` (standard deviation, in levels of 0–255), ``lean`` (how far the
+        (1 is full), ``noise`` (standard deviation, in levels of 0–255), ``alike`` (1 if the object
+        lacks the marks by which it is best told from its look-alike, else 0), ``lean`` (how far the
         object's top moves sideways, as a share of its height), ``narrowing`` (share of its width
         that is lost), ``occlusion`` (width of what stands in front, as a share of the object's
         diameter), ``clutter`` (number of blobs), ``shadow`` (share of the light that is taken
@@ -170,7 +174,7 @@ def draw(
     factors = attributes["palette"].map(contrasts).to_numpy(np.float32)
     attributes["contrast"] = between(light[:, 0], *CONTRAST) * factors * (1 - hardships["fading"])
     attributes["noise"] = between(light[:, 1] * light[:, 1] * light[:, 1], *NOISE)
-    for name in ("lean", "narrowing", "occlusion", "clutter", "shadow"):
+    for name in ("alike", "lean", "narrowing", "occlusion", "clutter", "shadow"):
         attributes[name] = hardships[name]
     attributes["companion"] = _companions(true_labels, hardships["companion"])
     attributes["true_label"] = true_labels

@@ -14,19 +14,20 @@ from numpy.typing import NDArray
 from course_utils.datasets.pixels10.canvas import PIXEL_X, PIXEL_Y, Canvas, between
 from course_utils.datasets.pixels10.streams import Floats
 
-NUM_HARDSHIP_NUMBERS = 16
+NUM_HARDSHIP_NUMBERS = 17
 NUM_COVER_NUMBERS = 4
 NUM_CAST_NUMBERS = 3
 MAX_CLUTTER = 3
 NUM_CLUTTER_NUMBERS = 7 * MAX_CLUTTER
 
 # Shares of the pictures that each hardship strikes at difficulty 1.
-COVERED = 0.3  # something stands in front of the object
-TURNED = 0.12  # the object is tilted, leans, is narrowed and moved: seen from an odd viewpoint
-ACCOMPANIED = 0.2  # a small thing of another class is in the background
-CLUTTERED = 0.3  # blobs lie about
-SHADED = 0.15  # a shadow falls across the picture
-FADED = 0.1  # the contrast is low
+COVERED = 0.44  # something stands in front of the object
+ALIKE = 0.6  # the object lacks the marks by which it is best told from its look-alike
+TURNED = 0.06  # the object is tilted, leans, is narrowed and moved: seen from an odd viewpoint
+ACCOMPANIED = 0.12  # a small thing of another class is in the background
+CLUTTERED = 0.12  # blobs lie about
+SHADED = 0.1  # a shadow falls across the picture
+FADED = 0.06  # the contrast is low
 
 # How strong they are: from, to.
 COVER_WIDTH = (0.28, 0.45)  # as a share of the object's diameter
@@ -56,6 +57,7 @@ def draw_hardships(numbers: Floats, difficulty: float) -> dict[str, NDArray[Any]
     Returns:
         Arrays (n,), 0 where a picture is spared: ``tilt`` (whole degrees), ``shift_x`` and
         ``shift_y`` (pixels), ``lean``, ``narrowing``, ``occlusion``, ``shadow``, ``fading``,
+        ``alike`` (0 or 1),
         ``clutter`` (how many blobs), ``companion`` (a number in (0, 1] that chooses its class).
     """
     columns = iter(numbers.T)
@@ -78,6 +80,7 @@ def draw_hardships(numbers: Floats, difficulty: float) -> dict[str, NDArray[Any]
     is_cluttered, num_blobs = struck(CLUTTERED), strength(1, 1 + MAX_CLUTTER).astype(np.int64)
     is_shaded, shadow = struck(SHADED), strength(*SHADOW)
     is_faded, fading = struck(FADED), strength(*FADING)
+    is_alike = struck(ALIKE)
     found = {
         "tilt": (is_turned, tilt),
         "shift_x": (is_turned, shift_x),
@@ -89,6 +92,7 @@ def draw_hardships(numbers: Floats, difficulty: float) -> dict[str, NDArray[Any]
         "clutter": (is_cluttered, num_blobs),
         "shadow": (is_shaded, shadow),
         "fading": (is_faded, fading),
+        "alike": (is_alike, 1),
     }
     return {name: np.where(is_struck, value, 0) for name, (is_struck, value) in found.items()}
 

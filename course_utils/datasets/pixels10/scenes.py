@@ -112,7 +112,8 @@ def _paint_object(
         lean=_column(table, "lean"),
         width=1 - _column(table, "narrowing"),
     )
-    OBJECTS[name](placed, _columns(pose), _mix_paints(table["palette"].to_numpy(), colours))
+    paints = _mix_paints(table["palette"].to_numpy(), colours, _column(table, "alike"))
+    OBJECTS[name](placed, _columns(pose), paints)
 
 
 def _paint_companions(canvas: Canvas, table: pd.DataFrame, numbers: Floats) -> None:
@@ -135,12 +136,16 @@ def _paint_companions(canvas: Canvas, table: pd.DataFrame, numbers: Floats) -> N
             degrees=np.zeros((len(chosen), 1), np.float32),
             mirror=np.where(part[:, 3:4] < 0.5, -1, 1).astype(np.float32),
         )
-        paints = _mix_paints(table["palette"].to_numpy()[chosen], part[:, -_NUM_COLOUR_NUMBERS:])
+        paints = _mix_paints(
+            table["palette"].to_numpy()[chosen],
+            part[:, -_NUM_COLOUR_NUMBERS:],
+            alike=np.zeros((len(chosen), 1), np.float32),
+        )
         OBJECTS[name](placed, _columns(part[:, 4 : 4 + NUM_POSE_NUMBERS]), paints)
         canvas.put(chosen, some)
 
 
-def _mix_paints(palettes: NDArray[np.object_], colours: Floats) -> Paints:
+def _mix_paints(palettes: NDArray[np.object_], colours: Floats, alike: Floats) -> Paints:
     """Two colours of each image's palette, a little varied, and what derives from them."""
     is_b = palettes == "B"
     table = np.array([PALETTES["A"], PALETTES["B"]], np.float32)[is_b.astype(int)]
@@ -155,6 +160,7 @@ def _mix_paints(palettes: NDArray[np.object_], colours: Floats) -> Paints:
         light=_columns(0.6 * body + 0.4 * 255),
         mark=_columns(mark),
         second=_columns(second),
+        alike=alike,
     )
 
 
