@@ -11,11 +11,14 @@ from hypothesis import strategies as st
 
 from course_utils.datasets import pixels10
 from course_utils.datasets.base import DatasetError, ImageSplit
+from course_utils.datasets.pixels10 import hardships
 
 NUM_CLASSES = 10
 
-# Of 200 pictures drawn with seed 7: the course's results rest on these very bytes.
-DIGEST = "0881f9e28bdc9a864dd9cbd4e97bd8cb286aa3e33ea8942baa985c40311a1176"
+# Of 200 pictures drawn with seed 7, at the default difficulty and at 0: the course's results rest
+# on these very bytes.
+DIGEST = "f7fe2d2bb650867e988dd4d97e210ddb9d8ab777b0ff82a0c851ca218b31a650"
+EASY_DIGEST = "febffdecfa0cb94a4ff8ed0153376963b7288601d57b0a10d90db382702079a9"
 
 
 @pytest.fixture(scope="module")
@@ -36,11 +39,12 @@ def within_five_deviations(share: float, count: int, trials: int) -> bool:
     return abs(count - share * trials) <= 5 * (trials * share * (1 - share)) ** 0.5 + 1e-9
 
 
-def test_the_bytes_are_the_same_on_every_platform() -> None:
-    drawn = pixels10.draw(200, seed=7)
+@pytest.mark.parametrize(("knobs", "expected"), [({}, DIGEST), ({"difficulty": 0}, EASY_DIGEST)])
+def test_the_bytes_are_the_same_on_every_platform(knobs: dict[str, Any], expected: str) -> None:
+    drawn = pixels10.draw(200, seed=7, **knobs)
     digest = hashlib.sha256(drawn.images.tobytes())
     digest.update(drawn.labels.astype("<i8").tobytes())
-    assert digest.hexdigest() == DIGEST
+    assert digest.hexdigest() == expected
 
 
 def test_shapes_types_and_columns(plain: ImageSplit) -> None:
@@ -50,7 +54,8 @@ def test_shapes_types_and_columns(plain: ImageSplit) -> None:
     assert plain.labels.dtype == np.int64
     assert list(plain.attributes.columns) == [
         "palette", "background", "size", "position_x", "position_y", "rotation", "mirrored",
-        "contrast", "noise", "true_label", "duplicate_of",
+        "contrast", "noise", "alike", "lean", "narrowing", "occlusion", "clutter", "shadow",
+        "companion", "true_label", "duplicate_of",
     ]  # fmt: skip
     assert isinstance(plain.attributes.index, pd.RangeIndex)
     assert set(plain.attributes["palette"]) == {"A", "B"}
@@ -138,6 +143,100 @@ def test_contrast_by_palette(plain: ImageSplit) -> None:
     assert spread[0] < 0.7 * spread[1]
 
 
+HARDSHIPS = {  # by the column that tells of it: the share of pictures struck at difficulty 1
+    "occlusion": hardships.COVERED,
+    "alike": hardships.ALIKE,
+    "lean": hardships.TURNED,
+    "narrowing": hardships.TURNED,
+    "companion": hardships.ACCOMPANIED,
+    "clutter": hardships.CLUTTERED,
+    "shadow": hardships.SHADED,
+}
+
+
+def struck(split: ImageSplit) -> pd.DataFrame:
+    """Which hardship strikes which picture."""
+    return pd.DataFrame({name: split.attributes[name].isin([0, "none"]) for name in HARDSHIPS}) ^ 1
+
+
+@pytest.mark.parametrize("difficulty", [0, 0.5, 1])
+def test_difficulty_says_how_many_pictures_each_hardship_strikes(difficulty: float) -> None:
+    drawn = pixels10.draw(2000, seed=3, difficulty=difficulty)
+    is_a = drawn.attributes["palette"] == "A"
+    for name, share in HARDSHIPS.items():
+        for group in (is_a, ~is_a):
+            count = int(struck(drawn).loc[group, name].sum())
+            assert within_five_deviations(difficulty * share, count, int(group.sum())), name
+
+
+def test_difficulty_changes_nothing_else() -> None:
+    easy, hard = (pixels10.draw(1000, seed=0, difficulty=difficulty) for difficulty in (0, 1))
+    unmoved = ["palette", "background", "size", "mirrored", "noise", "true_label", "duplicate_of"]
+    assert easy.attributes[unmoved].equals(hard.attributes[unmoved])
+    assert np.array_equal(easy.labels, hard.labels)
+
+
+def test_a_picture_that_is_hard_is_hard_in_the_same_way_at_every_higher_difficulty() -> None:
+    """And one that is spared is what it is at difficulty 0."""
+    easy, some, many = (pixels10.draw(1000, seed=0, difficulty=part) for part in (0, 0.4, 0.9))
+    assert (struck(some) <= struck(many)).all(axis=None)
+    for name in HARDSHIPS:
+        before, after = (
+            split.attributes.loc[struck(some)[name] == 1, name] for split in (some, many)
+        )
+        assert len(before) > 0
+        assert before.equals(after)
+    is_same = (some.images == easy.images).all(axis=(1, 2, 3))
+    is_faded = some.attributes["contrast"] < easy.attributes["contrast"]
+    is_spared = (struck(some).sum(axis=1) == 0) & ~is_faded
+    assert 0.4 < is_same.mean() < 0.95
+    assert is_same[is_spared].all()
+    assert (~is_same[struck(some)["occlusion"] == 1]).all()
+
+
+def test_the_object_shows_less_at_a_higher_difficulty() -> None:
+    """The same scenes with trucks only differ from the others where an object shows."""
+    shown = []
+    for difficulty in (0, 0.5, 1):
+        knobs: dict[str, Any] = {"seed": 0, "background_correlation": 0, "difficulty": difficulty}
+        drawn = pixels10.draw(600, **knobs)
+        trucks = pixels10.draw(600, class_prevalence=[0] * 9 + [1], **knobs)
+        alone = (drawn.attributes["companion"] == "none").to_numpy()
+        change = np.abs(drawn.images.astype(int) - trucks.images)
+        shown.append(change[alone & (drawn.labels != trucks.labels)].mean())
+    assert shown[0] > shown[1] > shown[2] > 0.6 * shown[0]
+
+
+def test_a_cover_hides_its_share_and_leaves_the_rest() -> None:
+    easy, hard = (pixels10.draw(1000, seed=1, difficulty=difficulty) for difficulty in (0, 1))
+    only = (struck(hard)["occlusion"] == 1) & (struck(hard).sum(axis=1) == 1)
+    only &= hard.attributes["contrast"] == easy.attributes["contrast"]
+    changed = (hard.images != easy.images).any(axis=3)[only].mean(axis=(1, 2))
+    assert len(changed) > 50
+    assert changed.min() > 0.05
+    assert changed.max() < 0.6
+    width = hard.attributes.loc[only, "occlusion"] * hard.attributes.loc[only, "size"]
+    assert np.corrcoef(changed, width)[0, 1] > 0.8
+
+
+def test_companions_are_of_another_class() -> None:
+    drawn = pixels10.draw(1000, seed=1, difficulty=1, label_noise=0.5)
+    own = np.array(pixels10.CLASS_NAMES)[drawn.attributes["true_label"]]
+    assert not (drawn.attributes["companion"] == own).any()
+    assert set(drawn.attributes["companion"]) == {"none", *pixels10.CLASS_NAMES}
+
+
+def test_load_draws_both_splits_with_the_difficulty_and_says_so() -> None:
+    usual = pixels10.load(num_train=50, num_test=50, seed=1)
+    hard = pixels10.load(num_train=50, num_test=50, seed=1, difficulty=0.9)
+    for split in ("train", "test"):
+        expected = pixels10.draw(50, seed=1, difficulty=0.9, split=split)
+        assert same(getattr(hard, split), expected)
+        assert not same(getattr(usual, split), expected)
+    assert "difficulty 0.9 of 1" in repr(hard.describe())
+    assert f"difficulty {pixels10.DIFFICULTY:g} of 1." in repr(usual.describe())
+
+
 @pytest.mark.parametrize("share", [0.0, 0.2, 1.0])
 def test_label_noise_replaces_that_share_of_labels(share: float) -> None:
     drawn = pixels10.draw(1000, seed=5, label_noise=share)
@@ -186,6 +285,8 @@ def test_load_has_the_documented_sizes_and_a_clean_test_split() -> None:
         ({"palette_prevalence": "0.5"}, "palette_prevalence is '0.5'"),
         ({"background_correlation": float("nan")}, "background_correlation is nan"),
         ({"label_noise": -0.1}, "label_noise is -0.1; .* from 0 to 1"),
+        ({"difficulty": 1.5}, "difficulty is 1.5; .* from 0 to 1"),
+        ({"difficulty": "hard"}, "difficulty is 'hard'; .* from 0 to 1"),
         ({"num_duplicates": 10}, "num_duplicates is 10; .* from 0 to 9"),
         ({"class_prevalence": [1, 2]}, r"class_prevalence is \[1, 2\]; .* 10 weights"),
         ({"class_prevalence": [0] * 10}, "not all 0"),
@@ -226,18 +327,19 @@ shares = st.floats(0, 1)
     background_correlation=shares,
     contrasts=st.dictionaries(st.sampled_from("AB"), shares),
     label_noise=shares,
+    difficulty=shares,
     data=st.data(),
 )
 def test_every_allowed_knob_draws_valid_pictures(
     num_images: int, seed: int, weights: list[float], palette_prevalence: float,
     background_correlation: float, contrasts: dict[str, float], label_noise: float,
-    data: st.DataObject,
+    difficulty: float, data: st.DataObject,
 ) -> None:  # fmt: skip
     num_duplicates = data.draw(st.integers(0, num_images - 1))
     drawn = pixels10.draw(
         num_images, seed=seed, class_prevalence=weights, palette_prevalence=palette_prevalence,
         background_correlation=background_correlation, contrast_by_palette=contrasts,
-        label_noise=label_noise, num_duplicates=num_duplicates,
+        label_noise=label_noise, num_duplicates=num_duplicates, difficulty=difficulty,
     )  # fmt: skip
     assert drawn.images.shape == (num_images, 32, 32, 3)
     assert set(drawn.labels) <= set(range(NUM_CLASSES))

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from course_utils.datasets.pixels10.streams import Floats
 
@@ -64,8 +65,29 @@ class Canvas:
             np.ones((1, 1), np.float32),
         )
 
+    def some(self, indices: NDArray[np.int64]) -> "Canvas":
+        """A copy of some of the pictures; :meth:`put` brings it back."""
+        return Canvas(
+            self.planes[:, indices],
+            self.x[indices],
+            self.y[indices],
+            self.scale if len(self.scale) == 1 else self.scale[indices],
+        )
+
+    def put(self, indices: NDArray[np.int64], pictures: "Canvas") -> None:
+        """Replace some of the pictures."""
+        self.planes[:, indices] = pictures.planes
+
     def placed(
-        self, position_x: Floats, position_y: Floats, size: Floats, degrees: Floats, mirror: Floats
+        self,
+        position_x: Floats,
+        position_y: Floats,
+        size: Floats,
+        degrees: Floats,
+        *,
+        mirror: Floats,
+        lean: Number = 0.0,
+        width: Number = 1.0,
     ) -> "Canvas":
         """The same pictures, in the coordinates of objects placed there.
 
@@ -75,13 +97,14 @@ class Canvas:
             size: (n, 1) pixels per object unit; objects reach about one unit from their centre.
             degrees: (n, 1) whole degrees, clockwise.
             mirror: (n, 1) 1, or -1 for objects that look to the left.
+            lean: how far the objects' tops move sideways, as a share of their height.
+            width: how wide the objects are, as a share of their full width.
         """
         angle = degrees.astype(np.int64) % 360
         sine, cosine = _SINES[angle] / size, _SINES[angle + 90] / size
         dx, dy = PIXEL_X - position_x, PIXEL_Y - position_y
-        return Canvas(
-            self.planes, (cosine * dx + sine * dy) * mirror, cosine * dy - sine * dx, size
-        )
+        x, y = (cosine * dx + sine * dy) * mirror, cosine * dy - sine * dx
+        return Canvas(self.planes, np.asarray((x - lean * y) / width, np.float32), y, size)
 
     def paint(self, distance: Floats, paint: Floats, opacity: Number = 1.0) -> None:
         """Cover the inside of a shape.

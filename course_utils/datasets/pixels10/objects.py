@@ -1,5 +1,7 @@
 """The ten kinds of object, each a function that paints it on the canvas.
 
+Most have a look-alike: cats and dogs, deer and horses, automobiles and trucks, birds and airplanes.
+
 Objects look to the right, reach about one unit from their centre and stand on y = 0.9.
 ``pose`` is (NUM_POSE_NUMBERS, n, 1): numbers in [0, 1) that vary the object from picture to
 picture. ``paints`` are the colours of its palette.
@@ -28,12 +30,13 @@ class Paints:
     light: Floats  # the same, paler: bellies, muzzles, wings
     mark: Floats  # stands out from the body: windows, stripes, manes
     second: Floats  # another colour of the palette
+    alike: Floats  # (n, 1): 1 for an object like its look-alike, without its most telling marks
 
 
 def airplane(canvas: Canvas, pose: Floats, paints: Paints) -> None:
     """Seen from the side and a little from below, with swept wings."""
     sweep, span, tail = between(pose[0], 0, 0.25), between(pose[1], 0.5, 0.85), pose[2]
-    fin = between(tail, 0.35, 0.6)
+    fin = between(paints.alike, between(tail, 0.35, 0.6), 0.2)
     canvas.polygon(
         [(-0.1, -0.05), (-0.35 - sweep, -0.75 * span), (-0.15 - sweep, -0.75 * span), (0.3, -0.05)],
         paints.shade,
@@ -44,7 +47,7 @@ def airplane(canvas: Canvas, pose: Floats, paints: Paints) -> None:
     canvas.polygon(
         [(0.35, 0.02), (-0.2 - sweep, span), (-0.45 - sweep, span), (-0.15, 0.02)], paints.light
     )
-    canvas.box((0.05, -0.06), (0.5, 0.025), paints.mark, 0.8)
+    canvas.box((0.05, -0.06), (0.5, 0.025), paints.mark, 0.8 * (1 - paints.alike))
     canvas.ellipse((0.78, -0.05), (0.1, 0.05), paints.mark)
 
 
@@ -62,7 +65,8 @@ def _wheel(canvas: Canvas, x: float, radius: Floats, opacity: Number = 1.0) -> N
 def automobile(canvas: Canvas, pose: Floats, paints: Paints) -> None:
     """From the side: a low body, a cabin with two windows, two wheels."""
     roof = between(pose[0], -0.65, -0.35)
-    front, rear = between(pose[1], 0.1, 0.45), between(pose[2], -0.8, -0.35)
+    front = between(pose[1], 0.1, 0.45)
+    rear = between(paints.alike, between(pose[2], -0.8, -0.35), -0.8)
     wheel = between(pose[3], 0.2, 0.27)
     canvas.ellipse((0, 0.6), (1.0, 0.12), BLACK, 0.5)
     canvas.polygon([(rear - 0.2, 0), (rear, roof), (front, roof), (front + 0.35, 0)], paints.body)
@@ -81,7 +85,7 @@ def automobile(canvas: Canvas, pose: Floats, paints: Paints) -> None:
 
 def truck(canvas: Canvas, pose: Floats, paints: Paints) -> None:
     """From the side: a load behind a cab, three wheels; or a pick-up with two."""
-    pickup = _chosen(pose[3], 0.3)
+    pickup = np.maximum(_chosen(pose[3], 0.3), paints.alike)
     top = between(pickup, between(pose[0], -0.85, -0.2), 0.05)
     cab = between(pose[1], -0.55, -0.2)
     wheel = between(pose[2], 0.17, 0.22)
@@ -101,7 +105,7 @@ def truck(canvas: Canvas, pose: Floats, paints: Paints) -> None:
 
 def bird(canvas: Canvas, pose: Floats, paints: Paints) -> None:
     """From the side: standing on two thin legs, or flying with both wings spread."""
-    flying = _chosen(pose[4], 0.35)
+    flying = np.maximum(_chosen(pose[4], 0.35), paints.alike)
     tip = between(pose[0], -0.9, 0.4)
     head_y = between(pose[1], -0.45, -0.25)
     tail = between(pose[2], -0.1, 0.35)
@@ -113,7 +117,10 @@ def bird(canvas: Canvas, pose: Floats, paints: Paints) -> None:
     canvas.line(((-0.25, 0.22), (0.2, 0.08)), between(pose[3], 0.26, 0.34), paints.body)
     canvas.ellipse((0.4, head_y), (0.25, 0.25), paints.body)
     canvas.ellipse((0.15, 0.25), (0.25, 0.18), paints.light)
-    canvas.polygon([(0.6, head_y - 0.1), (0.98, head_y + 0.06), (0.58, head_y + 0.13)], orange)
+    canvas.polygon(
+        [(0.6, head_y - 0.1), (0.98, head_y + 0.06), (0.58, head_y + 0.13)],
+        between(paints.alike, orange, paints.shade),
+    )
     canvas.polygon([(0.15, 0.1), (-0.3, 0.25), (-0.6, tip), (-0.3, tip)], paints.shade)
     canvas.ellipse((0.46, head_y - 0.06), (0.08, 0.08), WHITE)
     canvas.ellipse((0.48, head_y - 0.06), (0.05, 0.05), BLACK)
@@ -145,28 +152,32 @@ def cat(canvas: Canvas, pose: Floats, paints: Paints) -> None:
     canvas.line(((0.35, 0.8), (0.8, 0.65)), 0.08, paints.shade)
     canvas.line(((0.8, 0.65), (0.85, tail)), 0.08, paints.shade)
     _sitting_body(canvas, pose, paints)
-    _pointed_ears(canvas, between(pose[0], -0.95, -0.65), paints.body)
-    striped = _chosen(pose[6], 0.6)
+    ears = between(paints.alike, between(pose[0], -0.95, -0.65), -0.7)
+    _pointed_ears(canvas, ears, paints.body)
+    striped = _chosen(pose[6], 0.6) * (1 - paints.alike)
     for x in (-0.14, 0.0, 0.14):
         canvas.line(((x, -0.58), (x, -0.44)), 0.035, paints.mark, striped)
-    _eyes(canvas, colour(190, 215, 80))
+    _eyes(canvas, between(paints.alike, colour(190, 215, 80), WHITE))
     canvas.ellipse((0, -0.06), (between(pose[5], 0.12, 0.22), 0.11), paints.light)
     canvas.ellipse((0, -0.12), (0.07, 0.05), colour(225, 120, 130))
     for side in (-1, 1):
-        canvas.line(((0.15 * side, -0.06), (0.62 * side, -0.1)), 0.02, WHITE, 0.8)
+        canvas.line(
+            ((0.15 * side, -0.06), (0.62 * side, -0.1)), 0.02, WHITE, 0.8 * (1 - paints.alike)
+        )
 
 
 def dog(canvas: Canvas, pose: Floats, paints: Paints) -> None:
     """Sitting, from the front: ears that hang or stand, a muzzle with a black nose, a tongue."""
     canvas.line(((0.35, 0.8), (0.78, between(pose[1], 0.0, 0.7))), 0.08, paints.shade)
     _sitting_body(canvas, pose, paints)
-    pricked = _chosen(pose[6], 0.4)
+    pricked = np.maximum(_chosen(pose[6], 0.4), paints.alike)
     _pointed_ears(canvas, between(pose[0], -0.9, -0.65), paints.shade, pricked)
     drop = between(pose[0], 0.0, 0.3)
     for side in (-1, 1):
         canvas.line(((0.4 * side, -0.42), (0.52 * side, drop)), 0.14, paints.shade, 1 - pricked)
     _eyes(canvas, WHITE)
-    canvas.ellipse((0, 0.14), (0.09, between(pose[2], 0.04, 0.18)), colour(225, 95, 110))
+    tongue = between(pose[2], 0.04, 0.18)
+    canvas.ellipse((0, 0.14), (0.09, tongue), colour(225, 95, 110), 1 - paints.alike)
     canvas.ellipse((0, -0.02), (between(pose[5], 0.16, 0.26), 0.17), paints.light)
     canvas.ellipse((0, -0.1), (0.1, 0.07), BLACK)
 
@@ -189,7 +200,7 @@ def deer(canvas: Canvas, pose: Floats, paints: Paints) -> None:
     canvas.line(((-0.45, 0.1), (0.25, 0.08)), between(pose[5], 0.2, 0.26), paints.body)
     canvas.line(((0.3, 0.02), (0.5, head_y)), 0.11, paints.body)
     canvas.line(((0.5, head_y), (0.75, head_y + 0.1)), 0.11, paints.body)
-    horn, stag = colour(120, 90, 60), _chosen(pose[3], 0.6)
+    horn, stag = colour(120, 90, 60), _chosen(pose[3], 0.6) * (1 - paints.alike)
     canvas.polygon(
         [(0.38, head_y - 0.06), (0.36, head_y - 0.28), (0.52, head_y - 0.06)], paints.body
     )
@@ -198,8 +209,8 @@ def deer(canvas: Canvas, pose: Floats, paints: Paints) -> None:
         canvas.line(((0.47, head_y - 0.05), tip), 0.035, horn, stag)
         fork = (0.47 + 0.6 * lean, head_y - 0.6 * antler)
         canvas.line((fork, (0.6 + lean, head_y - 0.8 * antler)), 0.03, horn, stag)
-    canvas.ellipse((-0.68, 0.05), (0.1, 0.12), WHITE)
-    spotted = _chosen(pose[4], 0.6)
+    canvas.ellipse((-0.68, 0.05), (0.1, 0.12), WHITE, 1 - 0.5 * paints.alike)
+    spotted = _chosen(pose[4], 0.6) * (1 - paints.alike)
     for x, y in ((-0.4, 0), (-0.2, 0.05), (-0.02, -0.02)):
         canvas.ellipse((x, y), (0.05, 0.05), paints.light, spotted)
     canvas.ellipse((0.55, head_y), (0.04, 0.04), BLACK)
@@ -207,7 +218,8 @@ def deer(canvas: Canvas, pose: Floats, paints: Paints) -> None:
 
 def horse(canvas: Canvas, pose: Floats, paints: Paints) -> None:
     """From the side: a heavy body, a mane, a long tail."""
-    hair = between(_chosen(pose[4], 0.3), paints.mark, paints.shade)
+    same_hair = np.maximum(_chosen(pose[4], 0.3), paints.alike)
+    hair = between(same_hair, paints.mark, paints.shade)
     head_y = between(pose[1], -0.6, -0.3)
     tail = between(pose[2], 0.15, 0.75)
     canvas.line(((-0.65, 0), (between(pose[3], -1.0, -0.75), tail)), 0.09, hair)

@@ -13,6 +13,14 @@ from course_utils.datasets.pixels10.backgrounds import (
     smooth_texture,
 )
 from course_utils.datasets.pixels10.canvas import NUM_CHANNELS, PIXEL_X, SIDE, Canvas, between
+from course_utils.datasets.pixels10.hardships import (
+    NUM_CAST_NUMBERS,
+    NUM_CLUTTER_NUMBERS,
+    NUM_COVER_NUMBERS,
+    cast_shadow,
+    paint_clutter,
+    paint_cover,
+)
 from course_utils.datasets.pixels10.objects import NUM_POSE_NUMBERS, OBJECTS, Paints
 from course_utils.datasets.pixels10.streams import Floats, bits, next_bytes, uniform
 
@@ -22,6 +30,10 @@ PALETTES: dict[str, tuple[tuple[int, int, int], ...]] = {
     "B": ((60, 60, 72), (55, 75, 145), (100, 65, 135), (40, 110, 120), (90, 100, 125)),
 }
 _MARKS: dict[str, tuple[int, int, int]] = {"A": (50, 55, 75), "B": (205, 215, 230)}
+
+_COMPANION_SIZE = (3.5, 5.5)  # pixels from its centre to its end
+_NUM_COLOUR_NUMBERS = 8
+_NUM_COMPANION_NUMBERS = 4 + NUM_POSE_NUMBERS + _NUM_COLOUR_NUMBERS
 
 _CHUNK = 128  # images painted at once: a few MB, which stay in the processor's cache
 _TRIANGLE_DEVIATION = 104.5  # of the sum of two random bytes
@@ -46,15 +58,23 @@ def paint_scenes(
     pose = uniform(seed, f"{stream}/pose", num_images, NUM_POSE_NUMBERS)
     scenery = uniform(seed, f"{stream}/scenery", num_images, NUM_BACKGROUND_NUMBERS)
     texture = uniform(seed, f"{stream}/texture", num_images, NUM_TEXTURE_NUMBERS)
-    colours = uniform(seed, f"{stream}/colour", num_images, 8)
+    colours = uniform(seed, f"{stream}/colour", num_images, _NUM_COLOUR_NUMBERS)
     light = uniform(seed, f"{stream}/shadow", num_images, 2)
+    clutter = uniform(seed, f"{stream}/clutter", num_images, NUM_CLUTTER_NUMBERS)
+    company = uniform(seed, f"{stream}/company", num_images, _NUM_COMPANION_NUMBERS)
+    cover = uniform(seed, f"{stream}/cover", num_images, NUM_COVER_NUMBERS)
+    cast = uniform(seed, f"{stream}/cast shadow", num_images, NUM_CAST_NUMBERS)
     images = np.empty((num_images, SIDE, SIDE, NUM_CHANNELS), np.uint8)
     for name, background, chosen in _alike(labels, attributes["background"].to_numpy()):
         table = attributes.iloc[chosen]
         canvas = Canvas.blank(len(chosen))
         BACKGROUNDS[background](canvas, _columns(scenery[chosen]), smooth_texture(texture[chosen]))
+        paint_clutter(canvas, table["clutter"].to_numpy(), clutter[chosen])
+        _paint_companions(canvas, table, company[chosen])
         _paint_object(canvas, name, table, pose[chosen], colours[chosen])
+        paint_cover(canvas, table, cover[chosen])
         _light(canvas, light[chosen])
+        cast_shadow(canvas, table["shadow"].to_numpy(np.float32), cast[chosen])
         images[chosen] = _develop(canvas, table)
     _add_noise(images, attributes["noise"].to_numpy(), bits(seed, f"{stream}/noise"))
     return images
@@ -89,11 +109,43 @@ def _paint_object(
         size=_column(table, "size"),
         degrees=_column(table, "rotation"),
         mirror=1 - 2 * _column(table, "mirrored"),
+        lean=_column(table, "lean"),
+        width=1 - _column(table, "narrowing"),
     )
-    OBJECTS[name](placed, _columns(pose), _mix_paints(table["palette"].to_numpy(), colours))
+    paints = _mix_paints(table["palette"].to_numpy(), colours, _column(table, "alike"))
+    OBJECTS[name](placed, _columns(pose), paints)
 
 
-def _mix_paints(palettes: NDArray[np.object_], colours: Floats) -> Paints:
+def _paint_companions(canvas: Canvas, table: pd.DataFrame, numbers: Floats) -> None:
+    """Put a small thing of another class into the background of some pictures.
+
+    numbers is (n, _NUM_COMPANION_NUMBERS).
+    """
+    names = table["companion"].to_numpy()
+    for name in OBJECTS:
+        chosen = np.flatnonzero(names == name)
+        if not len(chosen):
+            continue
+        some = canvas.some(chosen)
+        part = numbers[chosen]
+        side = np.where(part[:, 0] < 0.5, -1, 1)
+        placed = some.placed(
+            position_x=(side * between(2 * part[:, 0] % 1, 8, 14)).astype(np.float32)[:, None],
+            position_y=between(part[:, 1:2], -13, 13),
+            size=between(part[:, 2:3], *_COMPANION_SIZE),
+            degrees=np.zeros((len(chosen), 1), np.float32),
+            mirror=np.where(part[:, 3:4] < 0.5, -1, 1).astype(np.float32),
+        )
+        paints = _mix_paints(
+            table["palette"].to_numpy()[chosen],
+            part[:, -_NUM_COLOUR_NUMBERS:],
+            alike=np.zeros((len(chosen), 1), np.float32),
+        )
+        OBJECTS[name](placed, _columns(part[:, 4 : 4 + NUM_POSE_NUMBERS]), paints)
+        canvas.put(chosen, some)
+
+
+def _mix_paints(palettes: NDArray[np.object_], colours: Floats, alike: Floats) -> Paints:
     """Two colours of each image's palette, a little varied, and what derives from them."""
     is_b = palettes == "B"
     table = np.array([PALETTES["A"], PALETTES["B"]], np.float32)[is_b.astype(int)]
@@ -108,6 +160,7 @@ def _mix_paints(palettes: NDArray[np.object_], colours: Floats) -> Paints:
         light=_columns(0.6 * body + 0.4 * 255),
         mark=_columns(mark),
         second=_columns(second),
+        alike=alike,
     )
 
 
