@@ -49,7 +49,7 @@ NOISE = (2.0, 20.0)  # standard deviation, in levels of 0–255; most have littl
 
 # The default: in lesson 3's default trainings classic is to be right in 70–85 % of the test
 # pictures, and quick in 88–96 %.
-DIFFICULTY = 0.75
+DIFFICULTY = 0.65
 
 DATASHEET = Datasheet(
     title="pixels10: drawn scenes in ten classes",
