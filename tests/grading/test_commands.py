@@ -204,11 +204,19 @@ def test_without_bubblewrap_nothing_is_graded_unless_that_is_asked_for(
 
 @needs_sandbox
 def test_the_example_class_gets_what_it_deserves(course, tmp_path, monkeypatch):
+    """Of those who solved it, the instructor's own run is one; each solution has its own test."""
     from course_utils.grading.release.example_class import read_example_class
 
     assert course("init-grading", "demo", "--with-example-class", 4).exit_code == 0
     monkeypatch.chdir(tmp_path / "demo")
-    graded = course("grade", "03_training")
+    expected = {
+        one.learner: one.expected_score
+        for one in read_example_class(tmp_path / "demo")
+        if one.kind in ("in part", "mistakes")
+    }
+    assert len(expected) == 2
+    chosen = [word for learner in expected for word in ("--learner", learner)]
+    graded = course("grade", "03_training", *chosen)
     assert graded.exit_code == 0, graded.output
     scores = {
         path.stem: sum(
@@ -216,7 +224,6 @@ def test_the_example_class_gets_what_it_deserves(course, tmp_path, monkeypatch):
         )
         for path in (tmp_path / "demo" / ".course" / "graded" / "03_training").glob("*.json")
     }
-    expected = {one.learner: one.expected_score for one in read_example_class(tmp_path / "demo")}
     assert scores == pytest.approx(expected, abs=1e-3)
     page = nbformat.read(
         next((tmp_path / "demo" / "autograded").rglob("03_training.ipynb")), as_version=4
