@@ -374,7 +374,10 @@ def export(  # noqa: PLR0917, a command's options
     _say(f"{exported.path}: {exported.num_scores} scores")
     for note in exported.notes:
         _say(note)
-    for title, names in (("No score", exported.ungraded), ("Not on the roster", exported.unknown)):
+    for title, names in (
+        ("No score", exported.ungraded),
+        ("Not on the roster, or not clearly so", exported.unknown),
+    ):
         if names:
             error_console.print(f"{title}: {', '.join(names)}", **PLAIN)
     for name in dict.fromkeys(score.assignment for score in scores):
