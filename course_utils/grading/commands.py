@@ -106,6 +106,12 @@ def release(
     if course is not None:
         _release_assignments(course, lessons or [])
         return
+    if found := [name for name in lessons or [] if Path("source", name).is_dir()]:
+        names = " ".join(found)
+        raise CommandError(
+            f"{names}: this folder is a course that has an assignment of that name; "
+            f"`course release {names} --course .` releases it"
+        )
     from course_utils.execution.lessons import find_lessons, select
     from course_utils.grading.release.student_edition import release as make_release
 

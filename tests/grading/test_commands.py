@@ -177,6 +177,14 @@ def test_pages_and_tables_load_nothing_that_measures_or_trains(course_folder, su
         assert (course_folder / name).exists()
 
 
+def test_whoever_forgets_to_name_the_course_is_told(course, course_folder, monkeypatch):
+    monkeypatch.chdir(course_folder)
+    refused = course("release", "demo")
+    assert refused.exit_code == 2
+    assert "`course release demo --course .` releases it" in refused.output
+    assert course("release", "demo", "--course", ".").exit_code == 0
+
+
 def test_what_is_missing_is_said(course, course_folder, monkeypatch):
     assert "no nbgrader course" in course("grade", "demo").output
     monkeypatch.chdir(course_folder)

@@ -542,6 +542,13 @@ def test_a_scheduler_that_is_not_there_is_named(course_folder, submit, monkeypat
         grade(course_folder, "demo", scheduler="tcp://127.0.0.1:9")
 
 
+@pytest.mark.parametrize("address", ["nonsense", "tcp://", "192.0.2.1:8786", "tcp://192.0.2.1"])
+def test_what_is_no_schedulers_address_is_said_at_once(course_folder, submit, address):
+    submit("ada")
+    with pytest.raises(BatchError, match=r"is not the address of a scheduler; one is tcp://192"):
+        grade(course_folder, "demo", scheduler=address)
+
+
 def test_a_gradebook_that_cannot_be_written_costs_no_verdict(
     course_folder, submit, quick_judge, monkeypatch
 ):
