@@ -437,3 +437,24 @@ def test_a_due_date_that_is_none_is_named(course_folder):
         check_assignment(course, "demo", {"demo": text})
     with pytest.raises(ExportError, match=r"'tomorrow', where a date belongs; set the due date"):
         collect_scores(course)
+
+
+def test_a_penalty_that_an_instructors_own_code_fails_to_compute_is_named(
+    course, judge, monkeypatch, tmp_path
+):
+    (tmp_path / "our_penalties.py").write_text(
+        "from nbgrader.plugins import BasePlugin\n"
+        "class Penalties(BasePlugin):\n"
+        "    def late_submission_penalty(self, student, score, seconds):\n"
+        "        return 'a lot'\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    with (course.folder / "nbgrader_config.py").open("a") as file:
+        file.write("get_config().AssignLatePenalties.plugin_class = 'our_penalties.Penalties'\n")
+    with Gradebook(course.database, course.name) as gradebook:
+        gradebook.update_or_create_assignment("demo", duedate="2031-05-04 12:00:00 UTC")
+    with pytest.raises(GradebookError, match=r"of 'ada' for being late .* raised ValueError"):
+        save(
+            read_course(course.folder),
+            [judge(timestamp="2031-05-04T14:00:00+01:00")],
+        )
