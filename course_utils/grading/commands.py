@@ -106,6 +106,12 @@ def release(
     if course is not None:
         _release_assignments(course, lessons or [])
         return
+    if found := [name for name in lessons or [] if Path("source", name).is_dir()]:
+        names = " ".join(found)
+        raise CommandError(
+            f"{names}: this folder is a course that has an assignment of that name; "
+            f"`course release {names} --course .` releases it"
+        )
     from course_utils.execution.lessons import find_lessons, select
     from course_utils.grading.release.student_edition import release as make_release
 
@@ -374,7 +380,10 @@ def export(  # noqa: PLR0917, a command's options
     _say(f"{exported.path}: {exported.num_scores} scores")
     for note in exported.notes:
         _say(note)
-    for title, names in (("No score", exported.ungraded), ("Not on the roster", exported.unknown)):
+    for title, names in (
+        ("No score", exported.ungraded),
+        ("Not on the roster, or not clearly so", exported.unknown),
+    ):
         if names:
             error_console.print(f"{title}: {', '.join(names)}", **PLAIN)
     for name in dict.fromkeys(score.assignment for score in scores):

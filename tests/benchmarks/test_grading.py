@@ -27,7 +27,7 @@ LESSON = next(one for one in find_lessons() if one.stem == ASSIGNMENT)
 
 
 def test_submissions_get_the_parameters_that_the_lesson_is_graded_with(tmp_path):
-    init_grading(tmp_path / "course", with_example_class=2)
+    init_grading(tmp_path / "course", lessons=[LESSON], with_example_class=2)
     set_parameters(tmp_path / "course")
     paths = list(tmp_path.glob(f"course/submitted/*/{ASSIGNMENT}/*.ipynb"))
     assert len(paths) == 2

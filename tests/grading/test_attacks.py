@@ -80,12 +80,12 @@ def outside(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def pool(tmp_path_factory):
-    """Three threads, which also wait; their kernels come from a fork server."""
+    """Five threads, which mostly wait; their kernels come from a fork server."""
     folder = tmp_path_factory.mktemp("server")
     with (
         start_fork_server([_MARK, "course_utils.exercises"], folder) as variables,
         pytest.MonkeyPatch.context() as patch,
-        ThreadPoolExecutor(3) as pool,
+        ThreadPoolExecutor(5) as pool,
     ):
         for variable, value in variables.items():
             patch.setenv(variable, value)

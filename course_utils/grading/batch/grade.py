@@ -35,6 +35,7 @@ from course_utils.grading.records.judgements import (
     write_graded,
 )
 from course_utils.grading.sandbox.guard import KERNEL_NAME, Limits
+from course_utils.grading.sources import check_sources
 
 if TYPE_CHECKING:
     from distributed import Future
@@ -162,6 +163,7 @@ def grade(
         on_event: called with what happens, in this thread.
 
     Raises:
+        SourceError: a notebook of the instructor's has marks or metadata that can't be used.
         BatchError: there is nothing to grade, the instructor's notebook fails, or the workers
             cannot be had.
         GradebookError: the folder is no course, or the gradebook does not know the assignment.
@@ -179,6 +181,8 @@ def grade(
         on_event(Planned(tuple(plan.pending), plan.unchanged))
         finished: list[SubmissionFinished] = []
         if plan.pending:
+            check_sources(course.folder / "source" / assignment, course.marks)
+
             from course_utils.grading.batch.tasks import Settings
             from course_utils.grading.judge.limits import RunLimits
 
@@ -240,9 +244,10 @@ def _make_references(
         pool.submit(make_reference, name, source, settings) for name, source in plan.sources.items()
     ]
     check_assignment(course, plan.assignment, plan.sources)
-    for future in futures:
+    for name, future in zip(plan.sources, futures, strict=True):
         if error := pool.wait([future]).exception():
-            raise BatchError(f"{plan.assignment} cannot be graded: {error}")
+            path = course.folder / "source" / plan.assignment / f"{name}.ipynb"
+            raise BatchError(f"{path} cannot be graded with: {error}")
     return tuple(future.result() for future in futures)
 
 

@@ -17,6 +17,7 @@ from course_utils.grading.records.judgements import (
     find_submissions,
     read_graded,
 )
+from course_utils.grading.sources import check_source, read_source
 from course_utils.notebooks import read_notebook
 
 _MAX_FILES_BYTES = 100_000_000
@@ -109,10 +110,7 @@ def _read_sources(course: Course, assignment: str) -> dict[str, str]:
             f"there is no notebook of an assignment {assignment!r} in {folder}; "
             f"there are {', '.join(known) or 'none'}"
         )
-    texts = {
-        path.stem: path.read_text(encoding="utf-8", errors="replace")
-        for path in sorted((folder / assignment).glob("*.ipynb"))
-    }
+    texts = {path.stem: read_source(path) for path in sorted((folder / assignment).glob("*.ipynb"))}
     around = [_find_around(course, option) for option in ("header", "footer")]
     if any(around):
         texts = {name: _put_between(text, *around) for name, text in texts.items()}
@@ -120,9 +118,15 @@ def _read_sources(course: Course, assignment: str) -> dict[str, str]:
 
 
 def _find_around(course: Course, option: str) -> Path | None:
-    """The notebook that nbgrader puts above or below each of an assignment, if there is one."""
-    name = course.config.IncludeHeaderFooter.get(option)
-    return course.folder / name if isinstance(name, str) and name else None
+    """The notebook that nbgrader puts above or below each of an assignment, if there is one.
+
+    Raises:
+        SourceError: it is configured, and can't be used.
+    """
+    path = course.around.get(option)
+    if path is not None:
+        check_source(path, course.marks)
+    return path
 
 
 def _put_between(text: str, header: Path | None, footer: Path | None) -> str:

@@ -26,7 +26,7 @@ from course_utils.grading.judge.running import Execution, JudgeError, execute
 from course_utils.grading.judge.scoring import Check, read_expected, score
 from course_utils.grading.judgement import CheckResult, Ending, EndingKind, Judgement, Repair
 from course_utils.grading.sandbox.guard import Limits
-from course_utils.notebooks import NbgraderSettings
+from course_utils.notebooks import NbgraderSettings, get
 
 if TYPE_CHECKING:
     from distributed import Worker
@@ -126,9 +126,17 @@ def make_reference(name: str, source: str, settings: Settings) -> Reference:
         settings: how to run it.
 
     Raises:
-        JudgeError: it fails, its own answers would not get all points, or there is no such kernel.
+        JudgeError: no submission could be brought into its form, it fails, its own answers would
+            not get all points, or there is no such kernel.
     """
     notebook = nbformat.reads(source, as_version=4)
+    try:
+        repair(notebook, source.encode(), settings=settings.marks)
+    except Exception as error:
+        raise JudgeError(
+            f"no submission could be brought into its form ({type(error).__name__}: {error}); "
+            "look at its marks, and at the settings in nbgrader_config.py"
+        ) from error
     checks = read_expected(notebook, _execute(notebook, notebook, settings))
     forgeable = [check.grade_id for check in checks if check.kind == "assert"]
     if forgeable and not settings.asserts:
@@ -203,7 +211,7 @@ def _execute(source: "NotebookNode", notebook: "NotebookNode", settings: Setting
         notebook,
         seed=settings.seed,
         kernel=settings.kernel,
-        parameters=source.metadata.get("course", {}).get("grading", {}),
+        parameters=get(source.metadata.get("course"), "grading") or {},
         limits=settings.limits,
         sandbox=settings.sandbox,
         files=settings.files,

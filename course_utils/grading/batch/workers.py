@@ -1,6 +1,7 @@
 """The workers of a batch: processes on this computer, or those of a Dask scheduler."""
 
 import logging
+import re
 import warnings
 from asyncio import CancelledError
 from collections.abc import Callable, Collection, Iterable, Iterator
@@ -36,6 +37,7 @@ _DASK = {
     "distributed.worker.http.routes": [],
     "distributed.worker.preload": ["course_utils.grading.batch.tasks"],
 }
+_ADDRESS = re.compile(r"[a-z]+://\S+:\d+")
 _ONE_THREAD = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
 
 
@@ -169,6 +171,11 @@ def connect(address: str) -> Iterator[Pool]:
     """
     from distributed import Client
 
+    if not _ADDRESS.fullmatch(address):
+        raise BatchError(
+            f"{address!r} is not the address of a scheduler; one is tcp://192.0.2.1:8786, as "
+            "`dask scheduler` prints it when it starts"
+        )
     try:
         client = Client(address, timeout=_CONNECT_SECONDS, set_as_default=False)
         client.wait_for_workers(1, timeout=_WORKERS_SECONDS)

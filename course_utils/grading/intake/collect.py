@@ -240,20 +240,43 @@ def _check_assignment(course_folder: Path, assignment: str) -> None:
 def _read_roster(path: Path) -> dict[str, str]:
     """Read which learner has which number in the learning management system."""
     try:
-        rows = list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8-sig"), newline="")))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise CollectError(f"the roster {path} cannot be read: {error}") from None
+        text = path.read_text(encoding="utf-8-sig")
+        reader = csv.DictReader(io.StringIO(text, newline=""))
+        rows = [(reader.line_num, row) for row in reader]
+    except UnicodeDecodeError:
+        raise CollectError(
+            f"the roster {path} is not written in UTF-8; save it as “CSV UTF-8”"
+        ) from None
+    except OSError as error:
+        raise CollectError(
+            f"the roster {path} cannot be read: {error.strerror}; name a CSV file"
+        ) from None
+    except csv.Error as error:
+        raise CollectError(
+            f"the roster {path} is no CSV file: {error}; export it again as CSV"
+        ) from None
+    names = reader.fieldnames or []
+    if missing := [name for name in ("id", "lms_user_id") if name not in names]:
+        raise CollectError(
+            f"the roster {path} lacks the column {' and the column '.join(missing)}: its first row "
+            f"is {', '.join(names)[:100] or 'empty'}; it takes commas between columns"
+        )
+    if not rows:
+        raise CollectError(f"the roster {path} has no learners; add a row for each")
     learners: dict[str, str] = {}
-    for row in rows:
-        learner = (row.get("id") or "").strip()
+    for line, row in rows:
+        learner = (row["id"] or "").strip()
         if not learner or make_learner_id(learner) != learner:
             raise CollectError(
-                f"the roster {path} needs a column id with names of letters, digits and . @ _ -, "
-                f"not {learner!r}, and a column lms_user_id"
+                f"the roster {path} has the id {learner!r} in line {line}; it takes letters, "
+                "digits and . @ _ -"
             )
-        for name in {learner, (row.get("lms_user_id") or "").strip()} - {""}:
+        for name in {learner, (row["lms_user_id"] or "").strip()} - {""}:
             if learners.setdefault(name, learner) != learner:
-                raise CollectError(f"the roster {path} has two learners {name!r}")
+                raise CollectError(
+                    f"the roster {path} has two learners {name!r}, the second in line {line}; "
+                    "correct one of them"
+                )
     return learners
 
 

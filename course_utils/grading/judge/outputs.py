@@ -38,6 +38,16 @@ def find_difference(
     return f"another output was expected than {shorten(shown) or 'nothing'}"
 
 
+def has_something_to_compare(outputs: Sequence[NotebookNode]) -> bool:
+    """Tell whether outputs hold more than blanks and pictures, which are passed over."""
+    return any(
+        str(output.get("text", "")).strip()
+        or output.output_type == "error"
+        or output.get("data", {}).keys() - set(_SKIPPED)
+        for output in outputs
+    )
+
+
 class _Comparison:
     """What nbval's comparison asks of a cell."""
 

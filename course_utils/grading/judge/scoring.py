@@ -26,12 +26,18 @@ from course_utils.grading.judge.comparison import (
     parse_emission,
     shorten,
 )
-from course_utils.grading.judge.outputs import TAG, find_difference
+from course_utils.grading.judge.outputs import TAG, find_difference, has_something_to_compare
 from course_utils.grading.judge.running import Execution, JudgeError
 from course_utils.grading.judgement import CheckKind, CheckResult, Judgement, Repair
 from course_utils.notebooks import get, grade_id, is_check, is_solution, marks, tags
 
 _NOT_DONE = "NotImplementedError"
+# What an instructor can do about a notebook that doesn't get to its end.
+_ADVICE = {
+    "timed_out": "make it quicker, or allow more with --cell-seconds",
+    "out_of_memory": "let it take less memory, or allow more with --memory",
+    "too_much_output": "let it print less",
+}
 
 
 @dataclass(frozen=True)
@@ -136,11 +142,15 @@ def read_expected(source: NotebookNode, expected: Execution) -> list[Check]:
             instructor's own copy would not get all points of a check.
     """
     if expected.ending.kind != "finished":
-        raise JudgeError(f"the instructor's notebook fails: {expected.ending.message}")
+        advice = _ADVICE.get(expected.ending.kind, "run it in Jupyter, which says more")
+        raise JudgeError(f"the instructor's notebook fails: {expected.ending.message}; {advice}")
     for place, cell in enumerate(expected.notebook.cells, start=1):
         if (error := _find_error(cell)) and "raises-exception" not in tags(cell):
             name = f" ({grade_id(cell)})" if grade_id(cell) else ""
-            raise JudgeError(f"the instructor's notebook fails: cell {place}{name} raised {error}")
+            raise JudgeError(
+                f"the instructor's notebook fails: cell {place}{name} raised {error}; mend it, and "
+                "run all of it in Jupyter"
+            )
     cells = dict(_graded_cells(expected.notebook))
     return [_read_check(check, cells[check.grade_id], expected) for check in find_checks(source)]
 
@@ -150,8 +160,15 @@ def _read_check(check: Check, cell: NotebookNode, expected: Execution) -> Check:
     place = f"the instructor's check cell {check.grade_id!r}"
     published = expected.answers.get(check.grade_id, ())
     if len(published) > 1:
-        raise JudgeError(f"{place} published answers {len(published)} times, not once")
+        raise JudgeError(
+            f"{place} published answers {len(published)} times, not once; let it have one Publisher"
+        )
     if TAG in tags(cell):
+        if not has_something_to_compare(cell.outputs):
+            raise JudgeError(
+                f"{place} shows nothing that can be compared: print something there, or take away "
+                f"its tag {TAG}"
+            )
         return replace(
             check, kind="output", outputs=tuple(cell.outputs), tolerance=_read_tolerance(cell)
         )
@@ -160,7 +177,7 @@ def _read_check(check: Check, cell: NotebookNode, expected: Execution) -> Check:
     if (points := _determine_grade(cell)) != check.points:
         raise JudgeError(
             f"{place} gives the instructor's own answer {points:g} of {check.points:g} points: it "
-            f"shows {_show(cell)}"
+            f"shows {_show(cell)}; correct the check or your answer"
         )
     return check
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from course_utils.formats import format_points
-from course_utils.grading.records.gradebook import Course
+from course_utils.grading.records.gradebook import Course, explain
 
 if TYPE_CHECKING:
     from nbgrader.api import Assignment, Gradebook, Student
@@ -83,8 +83,10 @@ def collect_scores(course: Course, *, assignments: Sequence[str] = ()) -> list[S
     try:
         with Gradebook(course.database, course.name) as gradebook:
             return _read_gradebook(gradebook, assignments)
-    except SQLAlchemyError as error:
-        raise ExportError(f"the gradebook {shown} cannot be read: {error}") from None
+    except (SQLAlchemyError, ValueError) as error:
+        if isinstance(error, ExportError):
+            raise
+        raise ExportError(str(explain(course, error))) from None
 
 
 def _read_gradebook(gradebook: "Gradebook", names: Sequence[str]) -> list[Score]:

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from course_utils.files import write_text
 from course_utils.grading.judgement import Judgement
@@ -87,6 +87,18 @@ class Course:
         }
 
     @property
+    def around(self) -> dict[str, Path]:
+        """The notebooks that nbgrader puts above and below others: ``header`` and ``footer``."""
+        names = {
+            option: self.config.IncludeHeaderFooter.get(option) for option in ("header", "footer")
+        }
+        return {
+            option: self.folder / name
+            for option, name in names.items()
+            if isinstance(name, str) and name
+        }
+
+    @property
     def database_file(self) -> Path | None:
         """The gradebook's file where it is one that exists."""
         from sqlalchemy import make_url
@@ -111,14 +123,15 @@ def read_course(folder: Path, *, database: str | None = None) -> Course:
     from traitlets.config import Config
 
     folder = folder.resolve()
+    config, own = Config(), _read_config(folder)
+    for found in [*map(_read_config, map(Path, reversed(jupyter_config_path()))), own]:
+        config.merge(found)
+    _refuse_other_places(folder, config, own=own)
     if not (folder / "source").is_dir():
         raise GradebookError(
             f"{folder} is no nbgrader course: it has no folder 'source'; go to the course's "
             "folder, or make one with `course init-grading`"
         )
-    config = Config()
-    for place in [*map(Path, reversed(jupyter_config_path())), folder]:
-        config.merge(_read_config(place))
     url = _read_address(
         database or config.CourseDirectory.get("db_url") or "sqlite:///gradebook.db"
     )
@@ -126,6 +139,28 @@ def read_course(folder: Path, *, database: str | None = None) -> Course:
         url = url.set(database=str(folder / url.database))
         url = url.update_query_dict({"timeout": _LOCK_SECONDS})
     return Course(folder, url.render_as_string(hide_password=False), config)
+
+
+_FOLDERS = ("source", "release", "submitted", "autograded", "feedback")
+
+
+def _refuse_other_places(folder: Path, config: "Config", *, own: "Config") -> None:
+    """Refuse settings by which nbgrader would look for the course, or its parts, elsewhere."""
+    file = folder / "nbgrader_config.py"
+    root = own.CourseDirectory.get("root")
+    if isinstance(root, str) and root and (folder / root).resolve() != folder:
+        raise GradebookError(
+            f"{file} says that the course is in {root}, and it is in {folder}: correct "
+            "c.CourseDirectory.root, or take that line away"
+        )
+    for name in _FOLDERS:
+        found = config.CourseDirectory.get(f"{name}_directory", name)
+        if found != name:
+            raise GradebookError(
+                f"nbgrader's configuration calls the folder {name!r} {found!r}, and this grader "
+                f"knows it as {name!r}: take the line with c.CourseDirectory.{name}_directory away "
+                f"from {file}, and rename the folder"
+            )
 
 
 def _read_address(database: str) -> "URL":
@@ -164,8 +199,11 @@ def _read_config(folder: Path) -> "Config":
             config.merge(kind(name, str(folder)).load_config())
         except ConfigFileNotFound:
             continue
-        except Exception as error:
-            raise GradebookError(f"{folder / name}: {type(error).__name__}: {error}") from error
+        except (Exception, SystemExit) as error:
+            reason = f"{type(error).__name__}: {error}".removesuffix(": ")
+            raise GradebookError(
+                f"{folder / name}: {reason}; correct that line, or take it away"
+            ) from error
     return config
 
 
@@ -185,7 +223,7 @@ def read_scores(course: Course, assignment: str) -> dict[str, dict[tuple[str, st
     url = make_url(course.database)
     missing = GradebookError(
         f"there is no gradebook {url.set(query={}).render_as_string(hide_password=True)} yet; "
-        f"`nbgrader generate_assignment {assignment} --force`, called in {course.folder}, makes one"
+        f"`course release {assignment} --course {course.folder}` makes one"
     )
     if url.get_backend_name() == "sqlite" and not Path(str(url.database)).is_file():
         raise missing
@@ -200,7 +238,7 @@ def read_scores(course: Course, assignment: str) -> dict[str, dict[tuple[str, st
             ):
                 scores.setdefault(learner, {})[notebook, cell] = score
     except SQLAlchemyError as error:
-        raise _explain(course, error) from error
+        raise explain(course, error) from error
     finally:
         engine.dispose()
     return scores
@@ -239,7 +277,7 @@ def _select(course: Course, query: str, **values: str) -> list[tuple[object, ...
                 return []
             return [tuple(row) for row in connection.execute(text(query), values)]
     except SQLAlchemyError as error:
-        raise _explain(course, error) from error
+        raise explain(course, error) from error
     finally:
         engine.dispose()
 
@@ -259,6 +297,7 @@ def check_assignment(course: Course, assignment: str, sources: Mapping[str, str]
         name: _find_cells(text, course.folder / "source" / assignment / f"{name}.ipynb")
         for name, text in sources.items()
     }
+    _load_penalties(course)
     read_scores(course, assignment)  # which says what to do if there is no gradebook
     with transaction(course) as gradebook:
         known = _read_known(gradebook, assignment)
@@ -266,7 +305,7 @@ def check_assignment(course: Course, assignment: str, sources: Mapping[str, str]
         raise GradebookError(
             f"the gradebook does not know {assignment} as it is in {course.folder / 'source'} "
             f"({_find_difference(wanted, known)}); call "
-            f"`nbgrader generate_assignment {assignment} --force` in {course.folder}"
+            f"`course release {assignment} --course {course.folder}`, which enters it anew"
         )
 
 
@@ -471,21 +510,47 @@ def _save_comments(
 
 def save_penalty(course: Course, gradebook: "Gradebook", submitted: "SubmittedNotebook") -> None:
     """Compute the penalty for a late submission as nbgrader does, from the points as they are."""
-    from nbgrader.preprocessors import AssignLatePenalties
-
     submitted.late_submission_penalty = None
     seconds_late = submitted.assignment.total_seconds_late
     if not seconds_late:
         return
-    penalties = AssignLatePenalties(config=course.config)
-    penalties.init_plugin()
+    plugin = _load_penalties(course)
     gradebook.db.flush()
     gradebook.db.refresh(submitted, attribute_names=["score"])
-    penalty = penalties.plugin_inst.late_submission_penalty(
-        submitted.student.id, submitted.score, seconds_late
-    )
+    try:
+        penalty = plugin.late_submission_penalty(
+            submitted.student.id, submitted.score, seconds_late
+        )
+        penalty = None if penalty is None else float(penalty)
+    except Exception as error:
+        raise GradebookError(
+            f"the penalty of {submitted.student.id!r} for being late cannot be computed: "
+            f"{type(plugin).__name__} raised {type(error).__name__}: {error}; correct it, or take "
+            f"c.AssignLatePenalties away from {course.folder / 'nbgrader_config.py'}"
+        ) from error
     if penalty is not None:
         submitted.late_submission_penalty = min(max(penalty, 0.0), submitted.score)
+
+
+def _load_penalties(course: Course) -> Any:
+    """What computes penalties: nbgrader's own plugin, or the one that is configured.
+
+    Raises:
+        GradebookError: it can't be had.
+    """
+    from nbgrader.preprocessors import AssignLatePenalties
+
+    try:
+        penalties = AssignLatePenalties(config=course.config)
+        penalties.init_plugin()
+    except Exception as error:
+        name = course.config.AssignLatePenalties.get("plugin_class")
+        raise GradebookError(
+            f"{course.folder / 'nbgrader_config.py'}: c.AssignLatePenalties.plugin_class is "
+            f"{name!r}, which cannot be loaded ({type(error).__name__}); install it, put its file "
+            "where Python finds it, or take the line away"
+        ) from error
+    return penalties.plugin_inst
 
 
 def _read_timestamp(submission: Path) -> datetime | None:
@@ -540,12 +605,18 @@ def transaction(course: Course) -> Iterator["Gradebook"]:
             gradebook.db.flush()
             gradebook.db.remove()
     except (SQLAlchemyError, ValueError) as error:
-        raise _explain(course, error) from error
+        raise explain(course, error) from error
 
 
-def _explain(course: Course, error: Exception) -> GradebookError:
+def explain(course: Course, error: Exception) -> GradebookError:
+    """Say that the gradebook can't be used, and why."""
     from sqlalchemy import make_url
 
     address = make_url(course.database).render_as_string(hide_password=True)
     reason = str(getattr(error, "orig", None) or error).partition("\n")[0]
+    if reason.startswith("Invalid isoformat"):
+        reason += (
+            ", where a date belongs; set the due date anew in formgrader, or with "
+            "`nbgrader db assignment add ASSIGNMENT --duedate '2030-01-31 12:00 UTC'`"
+        )
     return GradebookError(f"the gradebook {address} cannot be used: {reason}")

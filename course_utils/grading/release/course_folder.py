@@ -4,6 +4,7 @@ Whatever nbgrader itself can do is left to it: ``nbgrader generate_assignment`` 
 cells and writes ``release/``.
 """
 
+import logging
 import os
 import re
 import sysconfig
@@ -11,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from course_utils.execution.lessons import find_lessons
 from course_utils.grading.records.gradebook import Course, read_course
@@ -22,6 +23,7 @@ from course_utils.grading.release.student_edition import (
     make_student_edition,
     write_new,
 )
+from course_utils.grading.sources import check_source, check_sources
 
 if TYPE_CHECKING:
     from course_utils.grading.release.example_class import Learner
@@ -136,6 +138,7 @@ def release_assignment(course: Course, assignment: str) -> Path:
 
     Raises:
         CourseFolderError: there is no such assignment, or nbgrader can't generate it.
+        SourceError: a notebook of it can't be used.
     """
     known = sorted({path.parent.name for path in (course.folder / "source").glob("*/*.ipynb")})
     if assignment not in known:
@@ -143,6 +146,9 @@ def release_assignment(course: Course, assignment: str) -> Path:
             f"there is no assignment {assignment!r} in {course.folder / 'source'}; there are "
             f"{', '.join(known) or 'none'}"
         )
+    check_sources(course.folder / "source" / assignment, course.marks)
+    for path in course.around.values():
+        check_source(path, course.marks)
     with scripts_on_path():
         _generate(course, assignment, force=True)
     return course.folder / "release" / assignment
@@ -157,7 +163,7 @@ def _register(course: Course, assignment: str) -> None:
     if not _is_registered(course, assignment):
         raise CourseFolderError(
             f"the gradebook does not know {assignment}, though it is released; call "
-            f"`nbgrader generate_assignment {assignment} --force` in {course.folder}"
+            f"`course release {assignment} --course {course.folder}`, which enters it"
         )
 
 
@@ -167,15 +173,41 @@ def _generate(course: Course, assignment: str, *, force: bool) -> None:
     from nbgrader.coursedir import CourseDirectory
     from traitlets.config import Config
 
-    config = Config({"CourseDirectory": {"db_url": course.database}})
+    places = {"db_url": course.database, "root": str(course.folder)}
+    around = {option: str(path) for option, path in course.around.items()}
+    config = Config({"CourseDirectory": places, "IncludeHeaderFooter": around})
     directory = CourseDirectory(config=course.config.copy(), assignment_id=assignment)
     directory.update_config(config)
+    converter = GenerateAssignment(coursedir=directory, config=directory.config)
+    converter.force = force
+    with _listen(converter.log) as said:
+        try:
+            converter.start()
+        except (NbGraderException, RuntimeError) as error:
+            reason = _find_reason(said) or error
+            raise CourseFolderError(f"nbgrader cannot generate {assignment}: {reason}") from error
+
+
+@contextmanager
+def _listen(logger: logging.Logger | logging.LoggerAdapter[Any]) -> Iterator[list[str]]:
+    """Keep the errors that a logger is told, in place of printing them."""
+    said: list[str] = []
+    handler = logging.Handler(logging.ERROR)
+    handler.emit = lambda record: said.append(record.getMessage())  # type: ignore[method-assign]
+    inner = logger.logger if isinstance(logger, logging.LoggerAdapter) else logger
+    before, propagates = inner.handlers, inner.propagate
+    inner.handlers, inner.propagate = [handler], False
     try:
-        converter = GenerateAssignment(coursedir=directory, config=course.config)
-        converter.force = force
-        converter.start()
-    except (NbGraderException, RuntimeError) as error:
-        raise CourseFolderError(f"nbgrader cannot generate {assignment}: {error}") from error
+        yield said
+    finally:
+        inner.handlers, inner.propagate = before, propagates
+
+
+def _find_reason(said: Sequence[str]) -> str:
+    """What the last traceback that nbgrader wrote into its log ends with; empty without one."""
+    tracebacks = [text for text in said if text.startswith("Traceback")]
+    found = re.findall(r"^[A-Za-z_][\w.]*(?:: .*)?$", "".join(tracebacks[-1:]), re.MULTILINE)
+    return found[-1] if found else ""
 
 
 def _make_class(course: Course, num_learners: int) -> tuple["Learner", ...]:

@@ -35,6 +35,7 @@ from course_utils.grading.records.gradebook import GradebookError, read_course, 
 from course_utils.grading.records.judgements import StoreError, hold_lock, read_graded
 from course_utils.grading.sandbox.guard import Limits
 from course_utils.grading.sandbox.provisioner import unavailable
+from course_utils.grading.sources import SourceError
 
 WRONG = "def step(weight, gradient, learning_rate):\n    return weight"
 RIGHT = "def step(weight, gradient, learning_rate):\n    return weight - learning_rate * gradient"
@@ -473,7 +474,29 @@ def fail(*_, **__):
 def test_a_source_that_fails_stops_the_batch(course_folder, submit, quick_judge, monkeypatch):
     submit("ada")
     monkeypatch.setattr("course_utils.grading.batch.tasks.execute", fail)
-    with pytest.raises(BatchError, match="demo cannot be graded: no such kernel"):
+    with pytest.raises(
+        BatchError, match=r"source/demo/demo\.ipynb cannot be graded with: no such kernel"
+    ):
+        grade(course_folder, "demo", scheduler=quick_judge)
+    assert read_graded(course_folder, "demo") == {}
+
+
+def test_marks_that_cannot_be_used_stop_the_batch_before_anybody_gets_no_points(
+    course_folder, submit, quick_judge
+):
+    submit("ada")
+    source = course_folder / "source" / "demo" / "demo.ipynb"
+    source.write_text(source.read_text().replace("### END SOLUTION", ""))
+    with pytest.raises(SourceError, match=r"demo\.ipynb, cell 2 \(exercise-3-1\) has 'BEGIN SOL"):
+        grade(course_folder, "demo", scheduler=quick_judge)
+    assert read_graded(course_folder, "demo") == {}
+
+
+def test_settings_that_no_submission_fits_stop_the_batch(course_folder, submit, quick_judge):
+    submit("ada")
+    with (course_folder / "nbgrader_config.py").open("a") as file:
+        file.write("get_config().ClearSolutions.code_stub = {'R': 'stop()'}\n")
+    with pytest.raises(BatchError, match=r"no submission could be brought .*nbgrader_config\.py"):
         grade(course_folder, "demo", scheduler=quick_judge)
     assert read_graded(course_folder, "demo") == {}
 
@@ -483,7 +506,7 @@ def test_a_judge_that_fails_costs_one_submission_that_is_tried_again(
 ):
     submit("ada")
     with monkeypatch.context() as patch:
-        patch.setattr("course_utils.grading.batch.tasks.repair", fail)
+        patch.setattr("course_utils.grading.batch.tasks.score", fail)
         first = grade(course_folder, "demo", scheduler=quick_judge)
     (judgement,) = first.graded
     assert judgement.ending == Ending(
@@ -517,6 +540,13 @@ def test_a_scheduler_that_is_not_there_is_named(course_folder, submit, monkeypat
     monkeypatch.setattr("course_utils.grading.batch.workers._CONNECT_SECONDS", 0.5)
     with pytest.raises(BatchError, match=r"tcp://127\.0\.0\.1:9"):
         grade(course_folder, "demo", scheduler="tcp://127.0.0.1:9")
+
+
+@pytest.mark.parametrize("address", ["nonsense", "tcp://", "192.0.2.1:8786", "tcp://192.0.2.1"])
+def test_what_is_no_schedulers_address_is_said_at_once(course_folder, submit, address):
+    submit("ada")
+    with pytest.raises(BatchError, match=r"is not the address of a scheduler; one is tcp://192"):
+        grade(course_folder, "demo", scheduler=address)
 
 
 def test_a_gradebook_that_cannot_be_written_costs_no_verdict(

@@ -6,6 +6,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
+from course_utils.grading.judge.limits import RunLimits
 from course_utils.grading.judge.running import JudgeError, execute
 from course_utils.grading.judge.scoring import read_expected, score
 
@@ -233,3 +234,22 @@ def test_metadata_of_the_instructor_that_make_no_sense_are_named(marks, metadata
     run_without.notebook.cells[1].metadata = nbformat.from_dict(notebook.cells[1].metadata)
     with pytest.raises(JudgeError, match=message):
         read_expected(notebook, run_without)
+
+
+@pytest.mark.parametrize("shown", ["x = 1", "print()", "print(' ')"])
+def test_an_output_check_that_shows_nothing_is_refused(shown):
+    """Otherwise everybody would get its points."""
+    message = r"'check-0' shows nothing that can be compared: print something there, or take away"
+    with pytest.raises(JudgeError, match=message):
+        judge(SOLVED, (shown, {"tags": ["compare-output"]}))
+
+
+def test_what_an_instructor_can_do_about_a_run_that_ends_early_is_said():
+    notebook = make(SOLVED, ("while True: pass", {}))
+    with pytest.raises(
+        JudgeError, match=r"timed out .* at cell 2; make it quicker, or allow more w"
+    ):
+        read_expected(
+            notebook,
+            execute(notebook, kernel="python3", seed=7, limits=RunLimits(cell_seconds=1)),
+        )

@@ -14,6 +14,7 @@ from nbgrader.api import Gradebook
 
 from course_utils.grading.intake.repair import repair
 from course_utils.grading.judgement import CheckResult, Ending, Judgement
+from course_utils.grading.lms.scores import ExportError, collect_scores
 from course_utils.grading.records.gradebook import (
     GradebookError,
     check_assignment,
@@ -252,7 +253,7 @@ def test_the_gradebook_has_to_know_the_assignment_as_it_is(course):
         ('"grade_id": "essay"', '"grade_id": "text"', "cells essay, text"),
     ):
         assert old in source
-        with pytest.raises(GradebookError, match=rf"\({message}\).*generate_assignment demo"):
+        with pytest.raises(GradebookError, match=rf"\({message}\).*course release demo --course"):
             check_assignment(course, "demo", {"demo": source.replace(old, new)})
     for broken in ("{", "{}", source.replace('"points": 3,', "")):
         with pytest.raises(GradebookError, match=r"demo\.ipynb is not a notebook with nbgrader's"):
@@ -270,9 +271,7 @@ def test_the_configuration_says_where_the_gradebook_is(course_folder, tmp_path):
     moved = tmp_path / "elsewhere" / "marks.db"
     moved.parent.mkdir()
     database.rename(moved)
-    with pytest.raises(
-        GradebookError, match=r"no gradebook .*gradebook.db yet; `nbgrader generate"
-    ):
+    with pytest.raises(GradebookError, match=r"no gradebook .*gradebook.db yet; `course release"):
         read_scores(read_course(course_folder), "demo")
     assert not database.exists()
     database.touch()
@@ -372,3 +371,90 @@ def test_points_for_an_answer_that_is_not_there_are_called_forgeable_too(course,
     with Gradebook(course.database, course.name) as gradebook:
         comment = gradebook.find_comment("exercise-3-1", "demo", "demo", "ada").comment
     assert comment == "No response."
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("c = get_config(", r"nbgrader_config\.py: SyntaxError: .*; correct that line"),
+        ("import sys; sys.exit(3)", r"nbgrader_config\.py: SystemExit: 3; correct that line"),
+        (
+            "c = get_config(); c.CourseDirectory.root = '/nowhere'",
+            r"nbgrader_config\.py says that the course is in /nowhere, and it is in .*: correct",
+        ),
+        (
+            "c = get_config(); c.CourseDirectory.source_directory = 'src'",
+            r"calls the folder 'source' 'src', and this grader .* take the line with .* away from",
+        ),
+        (
+            "c = get_config(); c.CourseDirectory.submitted_directory = 'in'",
+            "calls the folder 'submitted' 'in'",
+        ),
+    ],
+)
+def test_a_configuration_that_cannot_hold_is_named(course_folder, line, message):
+    (course_folder / "nbgrader_config.py").write_text(line)
+    with pytest.raises(GradebookError, match=message):
+        read_course(course_folder)
+
+
+def test_a_configuration_may_name_the_courses_own_places(course_folder):
+    (course_folder / "nbgrader_config.py").write_text(
+        "c = get_config()\n"
+        f"c.CourseDirectory.root = {str(course_folder)!r}\n"
+        "c.CourseDirectory.source_directory = 'source'\n"
+    )
+    assert read_course(course_folder).folder == course_folder.resolve()
+
+
+@pytest.mark.parametrize(
+    ("plugin", "message"),
+    [
+        (
+            "nowhere.Plugin",
+            r"plugin_class is 'nowhere\.Plugin', which cannot be loaded .*; install",
+        ),
+        ("builtins.dict", r"plugin_class is 'builtins\.dict', which cannot be loaded"),
+    ],
+)
+def test_penalties_that_cannot_be_computed_stop_before_anybody_is_graded(
+    course_folder, plugin, message
+):
+    (course_folder / "nbgrader_config.py").write_text(
+        f"c = get_config()\nc.AssignLatePenalties.plugin_class = {plugin!r}\n"
+    )
+    text = (course_folder / "source" / "demo" / "demo.ipynb").read_text()
+    with pytest.raises(GradebookError, match=message):
+        check_assignment(read_course(course_folder), "demo", {"demo": text})
+
+
+def test_a_due_date_that_is_none_is_named(course_folder):
+    course = read_course(course_folder)
+    with sqlite3.connect(course_folder / "gradebook.db") as connection:
+        connection.execute("UPDATE assignment SET duedate = 'tomorrow'")
+    text = (course_folder / "source" / "demo" / "demo.ipynb").read_text()
+    with pytest.raises(GradebookError, match=r"'tomorrow', where a date belongs; set the due date"):
+        check_assignment(course, "demo", {"demo": text})
+    with pytest.raises(ExportError, match=r"'tomorrow', where a date belongs; set the due date"):
+        collect_scores(course)
+
+
+def test_a_penalty_that_an_instructors_own_code_fails_to_compute_is_named(
+    course, judge, monkeypatch, tmp_path
+):
+    (tmp_path / "our_penalties.py").write_text(
+        "from nbgrader.plugins import BasePlugin\n"
+        "class Penalties(BasePlugin):\n"
+        "    def late_submission_penalty(self, student, score, seconds):\n"
+        "        return 'a lot'\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    with (course.folder / "nbgrader_config.py").open("a") as file:
+        file.write("get_config().AssignLatePenalties.plugin_class = 'our_penalties.Penalties'\n")
+    with Gradebook(course.database, course.name) as gradebook:
+        gradebook.update_or_create_assignment("demo", duedate="2031-05-04 12:00:00 UTC")
+    with pytest.raises(GradebookError, match=r"of 'ada' for being late .* raised ValueError"):
+        save(
+            read_course(course.folder),
+            [judge(timestamp="2031-05-04T14:00:00+01:00")],
+        )

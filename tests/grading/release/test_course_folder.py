@@ -7,14 +7,20 @@ import subprocess
 import sys
 from pathlib import Path
 
+import nbformat
 import pytest
 from nbgrader.api import Gradebook
 
 from course_utils.execution.lessons import find_lessons
 from course_utils.grading.records.gradebook import GradebookError, read_course
-from course_utils.grading.release.course_folder import CourseFolderError, init_grading
+from course_utils.grading.release.course_folder import (
+    CourseFolderError,
+    init_grading,
+    release_assignment,
+)
 from course_utils.grading.release.example_class import read_example_class
 from course_utils.grading.release.student_edition import text_of_student_edition
+from course_utils.grading.sources import SourceError
 from course_utils.notebooks import read_notebook
 
 LESSONS = find_lessons(Path(__file__).parents[3] / "notebooks")
@@ -189,5 +195,49 @@ def test_a_faulty_lesson_is_named_and_nothing_is_written(make_lesson, tmp_path):
 
 def test_a_release_that_the_gradebook_does_not_know_is_not_passed_over(course):
     (course / "gradebook.db").unlink()
-    with pytest.raises(CourseFolderError, match="generate_assignment 03_training --force"):
+    with pytest.raises(CourseFolderError, match=r"call `course release 03_training --course .*`"):
         init_grading(course, lessons=[TRAINING])
+
+
+def test_what_a_source_cannot_be_released_for_is_named_with_its_cell(course, capfd):
+    source = course / "source" / "03_training" / TRAINING.name
+    source.write_text(source.read_text().replace("### END SOLUTION", "### THE END", 1))
+    before = snapshot(course)
+    with pytest.raises(SourceError, match=r"ing\.ipynb, cell \d+ \(.*\) has 'BEGIN SOLUTION' with"):
+        release_assignment(read_course(course), "03_training")
+    assert snapshot(course) == before
+    assert "Traceback" not in "".join(capfd.readouterr())
+
+
+def test_what_nbgrader_stops_at_is_said_in_place_of_its_traceback(course, capfd):
+    with (course / "nbgrader_config.py").open("a") as file:
+        file.write("c.ClearSolutions.code_stub = {'R': 'stop()'}\n")
+    with pytest.raises(CourseFolderError, match=r"generate 03_training: .* 'python' has not"):
+        release_assignment(read_course(course), "03_training")
+    assert "Traceback" not in "".join(capfd.readouterr())
+
+
+def test_the_assignment_of_this_course_is_released_whatever_else_is_configured(
+    course, tmp_path, monkeypatch
+):
+    """Header and footer lie in the course, wherever the command is called."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    with (course / "nbgrader_config.py").open("a") as file:
+        file.write("c.IncludeHeaderFooter.header = 'header.ipynb'\n")
+    with pytest.raises(SourceError, match=r"header\.ipynb cannot be read \(No such file"):
+        release_assignment(read_course(course), "03_training")
+    header = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("Honour code")])
+    nbformat.write(header, course / "header.ipynb")
+    done = release_assignment(read_course(course), "03_training")
+    assert done == course.resolve() / "release" / "03_training"
+    assert read_notebook(done / TRAINING.name).cells[0].source == "Honour code"
+    assert not list(elsewhere.iterdir())
+
+
+def test_a_gradebook_that_cannot_be_opened_is_said_in_words(course, capfd):
+    (course / "gradebook.db").write_bytes(b"hello" * 1000)
+    with pytest.raises(CourseFolderError, match=r"DatabaseError: .* file is not a database$"):
+        release_assignment(read_course(course), "03_training")
+    assert "Traceback" not in "".join(capfd.readouterr())
