@@ -86,6 +86,7 @@ def test_nothing_tracked_names_this_machine_or_a_package_registry():
 
 # Modules that are tested through what they are for, and where.
 TESTED_THROUGH = {
+    "__main__.py": "test_cli.py",
     "console.py": "test_cli.py",
     "bench/commands.py": "test_cli.py",
     "bench/race_display.py": "bench/test_race.py",

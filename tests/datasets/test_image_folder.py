@@ -21,7 +21,7 @@ from PIL import Image
 from course_utils import datasets
 from course_utils.datasets import image_folder, pictures, sources
 from course_utils.datasets.base import DatasetError, DatasetWarning
-from tests.datasets.pictures import (
+from tests.datasets.own_pictures import (
     check_small,
     encoded,
     load_saying,
@@ -374,90 +374,6 @@ def test_too_many_pixels_altogether(folders, monkeypatch):
     monkeypatch.setattr(image_folder, "MAX_DATASET_BYTES", 1000)
     with pytest.raises(DatasetError, match="18 images of 32×32 pixels would take"):
         datasets.load(make_folder(folders / "pictures", small()))
-
-
-def one_picture(folders, content, image_size=8):
-    """The picture as loaded, after its way through a data set of copies."""
-    contents = {f"{s}/{c}/0": content for s in ("train", "test") for c in "ab"}
-    data = datasets.load(make_zip(folders / "one.zip", contents), image_size=image_size)
-    return data.train.images[0].astype(int)
-
-
-@pytest.mark.parametrize("image_format", pictures.FORMATS)
-def test_formats(folders, image_format):
-    image = one_picture(folders, encoded((250, 10, 10), image_format=image_format))
-    np.testing.assert_allclose(image, np.full((8, 8, 3), (250, 10, 10)), atol=8)
-
-
-@pytest.mark.parametrize(
-    ("mode", "colour", "expected"),
-    [
-        ("1", 1, (255, 255, 255)),
-        ("L", 77, (77, 77, 77)),
-        ("LA", (0, 0), (255, 255, 255)),
-        ("P", 0, (0, 0, 0)),
-        ("I;16", 40_000, (156, 156, 156)),
-        ("I;16", 65_535, (255, 255, 255)),
-        ("RGBA", (9, 9, 9, 0), (255, 255, 255)),
-        ("RGBA", (9, 9, 9, 255), (9, 9, 9)),
-    ],
-)
-def test_colour_modes_become_rgb_on_white(folders, mode, colour, expected):
-    image = one_picture(folders, encoded(colour, mode=mode))
-    assert image[3, 3].tolist() == list(expected)
-
-
-@pytest.mark.parametrize(
-    ("image_format", "mode"), [("TIFF", "I;16"), ("TIFF", "I;16B"), ("PPM", "I")]
-)
-def test_16_bits_of_other_formats(folders, image_format, mode):
-    content = io.BytesIO()
-    levels = np.full((8, 8), 40_000, ">u2" if mode == "I;16B" else np.uint16)
-    if image_format == "PPM":
-        content.write(b"P5 8 8 65535\n" + levels.astype(">u2").tobytes())
-    else:
-        Image.frombytes(mode, (8, 8), levels.tobytes()).save(content, image_format)
-    assert set(one_picture(folders, content.getvalue()).flat) == {156}
-
-
-def test_a_palette(folders):
-    image = Image.new("P", (8, 8), 1)
-    image.putpalette([0, 0, 0, 200, 30, 60])
-    content = io.BytesIO()
-    image.save(content, "GIF")
-    assert one_picture(folders, content.getvalue())[3, 3].tolist() == [200, 30, 60]
-
-
-def test_four_colour_print(folders):
-    image = one_picture(folders, encoded((0, 255, 255, 0), mode="CMYK", image_format="JPEG"))
-    assert image[3, 3, 0] > 200
-    assert image[3, 3, 1:].max() < 60
-
-
-@pytest.mark.parametrize(
-    ("orientation", "white"),
-    [(1, "left"), (2, "right"), (3, "right"), (4, "left"), (5, "top"), (6, "top"), (7, "bottom"),
-     (8, "bottom")],
-)  # fmt: skip
-def test_camera_held_upright(folders, orientation, white):
-    """After EXIF: 6 is to be shown turned by a quarter, clockwise."""
-    picture = Image.new("RGB", (16, 16), "black")
-    picture.paste("white", (0, 0, 8, 16))  # the left half
-    turned = Image.Exif()
-    turned[0x0112] = orientation
-    content = io.BytesIO()
-    picture.save(content, "PNG", exif=turned)
-    image = one_picture(folders, content.getvalue(), image_size=16)
-    sides = {"left": image[:, :8], "right": image[:, 8:], "top": image[:8], "bottom": image[8:]}
-    opposite = {"left": "right", "right": "left", "top": "bottom", "bottom": "top"}
-    assert sides[white].min() == 255
-    assert sides[opposite[white]].max() == 0
-
-
-def test_broken_words_of_a_camera_cost_no_picture(folders):
-    content = io.BytesIO()
-    Image.new("RGB", (8, 8), "red").save(content, "JPEG", exif=b"Exif\0\0MM\0*\xff\xff\xff\xff")
-    assert one_picture(folders, content.getvalue())[3, 3, 0] > 240
 
 
 @pytest.mark.parametrize("size", [(40, 20), (20, 40), (1, 1), (600, 500)])
