@@ -14,6 +14,7 @@ with backend.quiet_startup():
 _TOLERANCE = 1e-3  # by which the probabilities of a picture may miss 1
 _MAX_REASON = 200  # letters of an error of Keras that are shown
 _NUM_SCALED = 500  # pictures on which other scalings are tried, at most
+_LARGE = 160  # more than a picture less its mean, as VGG16 takes it, ever holds
 _SURE = 3  # standard errors by which the loss is lower
 
 
@@ -70,6 +71,52 @@ def probabilities(outputs: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any
     powers = np.exp(outputs - outputs.max(axis=1, keepdims=True))
     shares: NDArray[np.floating[Any]] = powers / powers.sum(axis=1, keepdims=True)
     return shares
+
+
+@dataclass(frozen=True)
+class Unscaled:
+    """What a layer with weights gets to see of pictures that nothing has scaled."""
+
+    layer: str
+    largest: float
+
+
+def unscaled(model: keras.Model, images: NDArray[np.uint8]) -> Unscaled | None:
+    """Find out whether a network lets its first weights see numbers as large as pixels.
+
+    Args:
+        model: as it was inspected with ``images``.
+        images: (n, height, width, 3), whole numbers from 0 to 255.
+
+    Returns:
+        None where they are scaled or normalised before, where the first weights aren't trained, as
+        in transfer learning, and where the layers aren't known.
+    """
+    layers = _chain(model)
+    first = next((layer for layer in layers if layer.weights), None)
+    if first is None or isinstance(first, keras.Model) or not hasattr(first, "kernel"):
+        return None
+    if not first.trainable:
+        return None
+    values: Any = keras.ops.cast(images[:8], "float32")
+    if isinstance(model, keras.Sequential):
+        for layer in layers[: layers.index(first)]:
+            values = layer(values)
+    else:
+        values = keras.Model(model.inputs, first.input)(values)
+    largest = float(keras.ops.max(keras.ops.abs(values)))
+    return Unscaled(first.name, largest) if largest > _LARGE else None
+
+
+def _chain(model: keras.Model) -> list[keras.Layer]:
+    """The layers of a network in their order, those of a chain within a chain, too."""
+    if isinstance(model, keras.Sequential):
+        return [
+            part
+            for layer in model.layers
+            for part in (_chain(layer) if isinstance(layer, keras.Sequential) else [layer])
+        ]
+    return list(model.layers) if getattr(model, "inputs", None) else []
 
 
 @dataclass(frozen=True)

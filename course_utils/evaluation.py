@@ -361,6 +361,11 @@ def evaluate(
             attributes, the model was trained on other classes, or its answers are neither
             probabilities nor logits of the classes of ``data``.
     """
+    if not isinstance(data, ImageDataset):
+        raise ValueError(
+            f"evaluate takes a data set, as datasets.load returns it, not a {type(data).__name__}; "
+            "evaluate_predictions(labels, model.predict(images), class_names=…) takes arrays"
+        )
     group = data.group if group is None else group
     known = list(data.test.attributes.columns)
     if group not in known:
@@ -455,8 +460,11 @@ def evaluate_predictions(
 
 def _check_labels(labels: NDArray[Any], *, num_classes: int) -> None:
     if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
+        way = "" if labels.ndim != 2 else "; pass labels.argmax(axis=1) if each row is one-hot"
+        if labels.ndim == 2 and labels.shape[1] == 1:
+            way = "; pass labels[:, 0]"
         raise ValueError(
-            f"labels must be whole numbers of shape (n,), got {labels.dtype} {labels.shape}"
+            f"labels must be whole numbers of shape (n,), got {labels.dtype} {labels.shape}{way}"
         )
     if not len(labels):
         raise ValueError("there are no test images to evaluate on")
@@ -470,9 +478,11 @@ def _check_labels(labels: NDArray[Any], *, num_classes: int) -> None:
 
 def _check_probabilities(probabilities: NDArray[Any], *, expected_shape: tuple[int, int]) -> None:
     if probabilities.shape != expected_shape:
+        are_classes = probabilities.ndim == 1 and len(probabilities) == expected_shape[0]
         raise ValueError(
             f"probabilities must have shape {expected_shape} (images, classes), "
             f"got {probabilities.shape}"
+            + ("; pass what model.predict answers, without argmax" if are_classes else "")
         )
     if not np.isfinite(probabilities).all():
         raise ValueError(

@@ -281,7 +281,9 @@ def test_a_class_without_test_images_has_no_accuracy():
         ([0, 3], [[1, 0, 0], [1, 0, 0]], "between 0 and 2 for 3 classes, got 3"),
         ([0, -1], [[1, 0, 0], [1, 0, 0]], "got -1"),
         ([0.5, 1.0], [[1, 0, 0], [1, 0, 0]], "whole numbers"),
-        ([[0], [1]], [[1, 0, 0], [1, 0, 0]], r"\(2, 1\)"),
+        ([[0], [1]], [[1, 0, 0], [1, 0, 0]], r"\(2, 1\); pass labels\[:, 0\]"),
+        ([[1, 0, 0], [0, 1, 0]], [[1, 0, 0], [1, 0, 0]], r"\(2, 3\); pass labels.argmax\(axis=1\)"),
+        ([0, 1], [0, 1], r"got \(2,\); pass what model.predict answers, without argmax"),
         ([], np.empty((0, 3)), "no test images"),
         ([0, 1], [[1, 0], [1, 0]], r"shape \(2, 3\).*got \(2, 2\)"),
         ([0, 1], [[1, 0, 0]], r"got \(1, 3\)"),
@@ -392,6 +394,11 @@ def test_evaluate_passes_uint8_from_disk_and_says_nothing(model, data, capfd):
 def test_evaluate_names_the_groups_it_knows(model, data):
     with pytest.raises(ValueError, match=r"no attribute 'colour'.*palette, background"):
         evaluate(model, data, group="colour")
+
+
+def test_evaluate_says_what_takes_arrays(model, data):
+    with pytest.raises(ValueError, match=r"not a ImageSplit; evaluate_predictions\(labels"):
+        evaluate(model, data.test)
 
 
 def test_evaluate_needs_test_images_and_fitting_classes(model, data):
