@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import pandas as pd
@@ -161,6 +161,20 @@ class ImageSplit:
     def __len__(self) -> int:
         return len(self.labels)
 
+    def __iter__(self) -> NoReturn:
+        """Say how pictures and labels are reached; there is no order to unpack them in."""
+        raise TypeError(
+            "a part of a data set isn't unpacked or gone through: x_train, y_train = "
+            "data.train.images, data.train.labels"
+        )
+
+    def __getitem__(self, place: Any) -> NoReturn:
+        """Say how one of them is reached."""
+        raise TypeError(
+            f"a part of a data set has no [{place!r:.20}]: data.train.images[0] is a picture, "
+            "data.train.labels[0] its label, and data.train.take(indices) makes a smaller part"
+        )
+
     def fingerprint(self) -> str:
         """A short text, the same for the same pictures with the same labels in the same order.
 
@@ -204,6 +218,14 @@ class ImageDataset:
                     f"the {name} labels go up to {highest}, and there are only "
                     f"{len(self.class_names)} class_names: label 0 is the first of them"
                 )
+
+    def __iter__(self) -> NoReturn:
+        """Say how the arrays are reached that Keras's own data sets are unpacked into."""
+        raise TypeError(
+            "a data set isn't unpacked: data = datasets.load(…), then x_train, y_train = "
+            "data.train.images, data.train.labels and x_test, y_test = data.test.images, "
+            "data.test.labels"
+        )
 
     def describe(self) -> "Description":
         """The datasheet and the counts by class and by group, for display."""

@@ -329,6 +329,17 @@ def test_a_copy_is_changed_in_place_as_far_as_whole_numbers_go(copied):
         mine /= 255
 
 
+def test_unpacking_as_in_keras_examples_says_where_the_arrays_are():
+    split = some_split(writeable=True)
+    data = ImageDataset("t", split, split, ("a", "b"), Datasheet(*"tscl", (), ()), "none")
+    with pytest.raises(TypeError, match=r"x_train, y_train = data.train.images.*x_test"):
+        (_, _), (_, _) = data
+    with pytest.raises(TypeError, match=r"x_train, y_train = data.train.images"):
+        _, _ = split
+    with pytest.raises(TypeError, match=r"no \[0\]: data.train.images\[0\] .*take\(indices\)"):
+        split[0]
+
+
 def test_painting_on_pictures_needs_a_copy():
     images = some_split(writeable=False).images
     with pytest.raises(ValueError, match=r"change a copy, images = images.copy\(\)"):
