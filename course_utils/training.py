@@ -215,7 +215,8 @@ def fit(
                 ],
             )
     except BaseException:
-        _compiled.pop(model, None)  # what TensorFlow has traced may be half of a training step
+        # What TensorFlow has traced may be half of a training step: it is compiled anew next time.
+        _compiled[model] = replace(_compiled[model], trainable=())
         raise
     finally:
         if keeper:

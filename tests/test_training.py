@@ -638,6 +638,16 @@ def test_a_learners_own_optimizer_is_not_replaced_in_silence():
         training.fit(model, make_data(), recipe=replace(SMALL_STEPS, optimizer="adam"), epochs=1)
 
 
+def test_a_stopped_trainings_optimizer_is_not_taken_for_the_learners():
+    model = build()
+    stop = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        training.fit(model, make_data(), callbacks=stop)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message="the network was compiled")
+        training.fit(model, make_data(), recipe=replace(SMALL_STEPS, optimizer="adam"), epochs=1)
+
+
 def unscaled_network(*first):
     chain = [*first, keras.layers.Conv2D(4, 3, name="mine"), keras.layers.Flatten()]
     return [*chain, keras.layers.Dense(3, activation="softmax")]
