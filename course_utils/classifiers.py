@@ -13,6 +13,9 @@ with backend.quiet_startup():
 
 _TOLERANCE = 1e-3  # by which the probabilities of a picture may miss 1
 _MAX_REASON = 200  # letters of an error of Keras that are shown
+_NUM_SCALED = 500  # pictures on which other scalings are tried, at most
+_LARGE = 160  # more than a picture less its mean, as VGG16 takes it, ever holds
+_SURE = 3  # standard errors by which the loss is lower
 
 
 class ClassifierError(ValueError):
@@ -68,6 +71,123 @@ def probabilities(outputs: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any
     powers = np.exp(outputs - outputs.max(axis=1, keepdims=True))
     shares: NDArray[np.floating[Any]] = powers / powers.sum(axis=1, keepdims=True)
     return shares
+
+
+@dataclass(frozen=True)
+class Unscaled:
+    """What a layer with weights gets to see of pictures that nothing has scaled."""
+
+    layer: str
+    largest: float
+
+
+def unscaled(model: keras.Model, images: NDArray[np.uint8]) -> Unscaled | None:
+    """Find out whether a network lets its first weights see numbers as large as pixels.
+
+    Args:
+        model: as it was inspected with ``images``.
+        images: (n, height, width, 3), whole numbers from 0 to 255.
+
+    Returns:
+        None where they are scaled or normalised before, where the first weights aren't trained, as
+        in transfer learning, and where the layers aren't known.
+    """
+    layers = _chain(model)
+    first = next((layer for layer in layers if layer.weights), None)
+    if first is None or isinstance(first, keras.Model) or not hasattr(first, "kernel"):
+        return None
+    if not first.trainable:
+        return None
+    values: Any = keras.ops.cast(images[:8], "float32")
+    if isinstance(model, keras.Sequential):
+        for layer in layers[: layers.index(first)]:
+            values = layer(values)
+    else:
+        values = keras.Model(model.inputs, first.input)(values)
+    largest = float(keras.ops.max(keras.ops.abs(values)))
+    return Unscaled(first.name, largest) if largest > _LARGE else None
+
+
+def _chain(model: keras.Model) -> list[keras.Layer]:
+    """The layers of a network in their order, those of a chain within a chain, too."""
+    if isinstance(model, keras.Sequential):
+        return [
+            part
+            for layer in model.layers
+            for part in (_chain(layer) if isinstance(layer, keras.Sequential) else [layer])
+        ]
+    return list(model.layers) if getattr(model, "inputs", None) else []
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """A way of scaling pictures by which a network tells more of them apart."""
+
+    by_hand: str  # as it is written
+    layer: str  # the layer that does the same
+    num_images: int  # how many were tried
+    num_right: int  # how many of them are classified correctly as they are
+    num_right_scaled: int  # and how many when they are scaled
+
+
+def missing_scaling(
+    model: keras.Model,
+    images: NDArray[np.uint8],
+    labels: NDArray[np.int64],
+    outputs: NDArray[np.floating[Any]],
+) -> Scaling | None:
+    """Find out whether a network was trained on pictures that were scaled before it got them.
+
+    The usual scalings are tried on some of the pictures. One of them is meant if the network gets
+    more of them right than as they are, surely more than by naming the most frequent class, and
+    gives the true classes surely more probability.
+
+    Args:
+        model: takes a batch of pictures and answers probabilities or logits.
+        images: (n, height, width, 3), whole numbers from 0 to 255.
+        labels: (n,) the true classes.
+        outputs: (n, num_classes) what the network answers to ``images``.
+
+    Returns:
+        The scaling that helps most, or None if none does.
+    """
+    inputs = getattr(model, "inputs", None)
+    if inputs and "int" in str(inputs[0].dtype):
+        return None
+    chosen = np.unique(np.linspace(0, len(labels) - 1, _NUM_SCALED).astype(int))
+    true, pictures = labels[chosen], images[chosen].astype(np.float32)
+    mean, std = pictures.mean(), max(pictures.std(), 1.0)
+    ways = {
+        ("images / 255", "Rescaling(1 / 255)"): pictures / 255,
+        ("images / 127.5 - 1", "Rescaling(1 / 127.5, offset=-1)"): pictures / 127.5 - 1,
+        ("(images - mean) / std", "Rescaling(1 / std, offset=-mean / std)"): (pictures - mean)
+        / std,
+    }
+    frequent = np.bincount(true).max() / len(true)
+    as_it_is = _right_and_losses(outputs[chosen], true)
+    found = []
+    for (by_hand, layer), scaled in ways.items():
+        right, losses = _right_and_losses(model.predict(scaled, verbose=0), true)
+        gains = as_it_is[1] - losses
+        error = gains.std() / np.sqrt(len(true))
+        spread = np.sqrt(frequent * (1 - frequent) / len(true))
+        if (
+            right.sum() > as_it_is[0].sum()
+            and right.mean() > frequent + _SURE * spread
+            and gains.mean() > _SURE * error
+        ):
+            counts = len(true), int(as_it_is[0].sum()), int(right.sum())
+            found.append((losses.mean(), Scaling(by_hand, layer, *counts)))
+    return min(found, key=lambda one: one[0])[1] if found else None
+
+
+def _right_and_losses(
+    outputs: NDArray[np.floating[Any]], labels: NDArray[np.int64]
+) -> tuple[NDArray[np.bool_], NDArray[np.floating[Any]]]:
+    """(n,) which pictures are classified correctly, and the cross-entropy of each."""
+    shares = probabilities(outputs)
+    of_true_class = np.maximum(shares[np.arange(len(labels)), labels], _TOLERANCE**2)
+    return shares.argmax(axis=1) == labels, -np.log(of_true_class)
 
 
 def _misses(outputs: NDArray[np.floating[Any]]) -> NDArray[np.bool_]:

@@ -6,6 +6,7 @@ on training. The first two cover only the luck of drawing the test images; only 
 training with other seeds covers the luck of training.
 """
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -352,11 +353,19 @@ def evaluate(
         group: the attribute by which accuracy is compared; ``data.group`` unless told otherwise.
         batch_size: how many images are classified at once.
 
+    A network that seems to have been trained on pictures scaled by hand, such as ``images / 255``,
+    is evaluated as it is, and a warning says so.
+
     Raises:
         ValueError: if there are no test images or they are not uint8, ``group`` is not one of their
             attributes, the model was trained on other classes, or its answers are neither
             probabilities nor logits of the classes of ``data``.
     """
+    if not isinstance(data, ImageDataset):
+        raise ValueError(
+            f"evaluate takes a data set, as datasets.load returns it, not a {type(data).__name__}; "
+            "evaluate_predictions(labels, model.predict(images), class_names=…) takes arrays"
+        )
     group = data.group if group is None else group
     known = list(data.test.attributes.columns)
     if group not in known:
@@ -377,15 +386,27 @@ def evaluate(
             f"{_enumerate(data.class_names)}; evaluate it on pictures of its own classes, in the "
             "same order"
         )
-    from course_utils.classifiers import probabilities  # imports Keras, as whoever has a model did
+    from course_utils import classifiers  # imports Keras, as whoever has a model did
 
     answers = model.predict(data.test.images, batch_size=batch_size, verbose=0)
-    return evaluate_predictions(
+    evaluation = evaluate_predictions(
         data.test.labels,
-        probabilities(answers),
+        classifiers.probabilities(answers),
         class_names=data.class_names,
         groups=data.test.attributes[group],
     )
+    if learned is None:  # training.fit has not trained it, on pictures as they are
+        way = classifiers.missing_scaling(model, data.test.images, data.test.labels, answers)
+        if way:
+            warnings.warn(
+                f"of {way.num_images} test pictures, whole numbers from 0 to 255, the network "
+                f"classifies {way.num_right} correctly, and {way.num_right_scaled} when they are "
+                f"scaled by {way.by_hand}: it seems to have been trained on scaled pictures. Put "
+                "the same scaling into the network, such as "
+                f"model = keras.Sequential([keras.layers.{way.layer}, model])",
+                stacklevel=2,
+            )
+    return evaluation
 
 
 def _enumerate(class_names: Sequence[str]) -> str:
@@ -439,8 +460,11 @@ def evaluate_predictions(
 
 def _check_labels(labels: NDArray[Any], *, num_classes: int) -> None:
     if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
+        way = "" if labels.ndim != 2 else "; pass labels.argmax(axis=1) if each row is one-hot"
+        if labels.ndim == 2 and labels.shape[1] == 1:
+            way = "; pass labels[:, 0]"
         raise ValueError(
-            f"labels must be whole numbers of shape (n,), got {labels.dtype} {labels.shape}"
+            f"labels must be whole numbers of shape (n,), got {labels.dtype} {labels.shape}{way}"
         )
     if not len(labels):
         raise ValueError("there are no test images to evaluate on")
@@ -454,9 +478,11 @@ def _check_labels(labels: NDArray[Any], *, num_classes: int) -> None:
 
 def _check_probabilities(probabilities: NDArray[Any], *, expected_shape: tuple[int, int]) -> None:
     if probabilities.shape != expected_shape:
+        are_classes = probabilities.ndim == 1 and len(probabilities) == expected_shape[0]
         raise ValueError(
             f"probabilities must have shape {expected_shape} (images, classes), "
             f"got {probabilities.shape}"
+            + ("; pass what model.predict answers, without argmax" if are_classes else "")
         )
     if not np.isfinite(probabilities).all():
         raise ValueError(

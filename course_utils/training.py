@@ -99,6 +99,12 @@ class History:
         """The last epoch's row."""
         return self.epochs.iloc[-1]
 
+    @property
+    def history(self) -> dict[str, list[float]]:
+        """What was measured after each epoch, by its name, as Keras's ``history.history``."""
+        measured = self.epochs.drop(columns=["epoch", "seconds"])
+        return {str(name): values.tolist() for name, values in measured.items()}
+
 
 def fit(
     model: keras.Model,
@@ -110,7 +116,7 @@ def fit(
     checkpoint: str | Path | None = None,
     class_weight: Mapping[int | str, float] | None = None,
     sample_weight: NDArray[np.floating[Any]] | None = None,
-    callbacks: Sequence[keras.callbacks.Callback] = (),
+    callbacks: Sequence[keras.callbacks.Callback] | keras.callbacks.Callback = (),
     progress: bool = True,
 ) -> History:
     """Train a network in place on a data set's training images.
@@ -139,7 +145,8 @@ def fit(
             for classes that aren't named.
         sample_weight: the same for each training picture, (num_train,); the two are multiplied.
             Held-back pictures all count alike.
-        callbacks: further Keras callbacks. They are no part of what makes two runs the same.
+        callbacks: further Keras callbacks, or a single one. They are no part of what makes two
+            runs the same.
         progress: show a progress bar where somebody watches.
 
     Returns:
@@ -151,6 +158,13 @@ def fit(
         CheckpointError: when the folder holds another run's state, and nothing has been changed; or
             when it can't be written to.
     """
+    if not isinstance(data, ImageDataset):
+        raise TrainingError(
+            f"training.fit takes a data set, as datasets.load returns it, not a "
+            f"{type(data).__name__}; model.fit of Keras trains on arrays and tf.data"
+        )
+    if isinstance(callbacks, keras.callbacks.Callback):
+        callbacks = [callbacks]
     plan = _plan(recipe, epochs)
     _check_fit(data, plan)
     answers = _inspect(model, data)
@@ -201,7 +215,8 @@ def fit(
                 ],
             )
     except BaseException:
-        _compiled.pop(model, None)  # what TensorFlow has traced may be half of a training step
+        # What TensorFlow has traced may be half of a training step: it is compiled anew next time.
+        _compiled[model] = replace(_compiled[model], trainable=())
         raise
     finally:
         if keeper:
@@ -297,14 +312,27 @@ def _compile(model: keras.Model, plan: Recipe, *, num_steps: int, from_logits: b
         for variable, fresh in zip(model.optimizer.variables, optimizer.variables, strict=True):
             variable.assign(fresh)
         return
-    if model.compiled and not _is_cross_entropy(model.loss):
-        warnings.warn(
-            f"the network was compiled with the loss {_name(model.loss)}; training.fit compiles it "
-            "anew with the recipe's, categorical cross-entropy",
-            stacklevel=3,
-        )
+    ours = before and (model.optimizer, model.loss) == (before.optimizer, before.loss)
+    if model.compiled and not ours:
+        _tell_what_is_replaced(model, optimizer)
     model.compile(optimizer=optimizer, loss=loss, metrics=["accuracy"])
     _compiled[model] = _Compiled(optimizer, loss, trainable)
+
+
+def _tell_what_is_replaced(model: keras.Model, optimizer: keras.optimizers.Optimizer) -> None:
+    """Say which of the learner's own settings the recipe's take the place of."""
+    own = []
+    if not _is_cross_entropy(model.loss):
+        own.append(f"the loss {_name(model.loss)}")
+    if type(model.optimizer) is not type(optimizer):
+        own.append(f"the optimizer {type(model.optimizer).__name__}")
+    if own:
+        warnings.warn(
+            f"the network was compiled with {' and '.join(own)}; training.fit compiles it anew "
+            f"with the recipe's, categorical cross-entropy and {type(optimizer).__name__}, so "
+            "model.evaluate needs one-hot labels; model.fit trains as it was compiled",
+            stacklevel=4,
+        )
 
 
 def _is_cross_entropy(loss: object) -> bool:
@@ -364,6 +392,13 @@ def _inspect(model: keras.Model, data: ImageDataset) -> classifiers.Answers:
             f"labels run from {labels.min()} to {labels.max()} but the network has "
             f"{answers.num_classes} outputs, for labels 0 to {answers.num_classes - 1}; build it "
             f"with num_classes={len(data.class_names)}"
+        )
+    if found := classifiers.unscaled(model, images):
+        warnings.warn(
+            f"the first layer with weights, {found.layer}, gets numbers up to {found.largest:g}, "
+            "and a network learns better from small ones: let it begin with "
+            "keras.layers.Rescaling(1 / 255)",
+            stacklevel=3,
         )
     return answers
 

@@ -281,7 +281,9 @@ def test_a_class_without_test_images_has_no_accuracy():
         ([0, 3], [[1, 0, 0], [1, 0, 0]], "between 0 and 2 for 3 classes, got 3"),
         ([0, -1], [[1, 0, 0], [1, 0, 0]], "got -1"),
         ([0.5, 1.0], [[1, 0, 0], [1, 0, 0]], "whole numbers"),
-        ([[0], [1]], [[1, 0, 0], [1, 0, 0]], r"\(2, 1\)"),
+        ([[0], [1]], [[1, 0, 0], [1, 0, 0]], r"\(2, 1\); pass labels\[:, 0\]"),
+        ([[1, 0, 0], [0, 1, 0]], [[1, 0, 0], [1, 0, 0]], r"\(2, 3\); pass labels.argmax\(axis=1\)"),
+        ([0, 1], [0, 1], r"got \(2,\); pass what model.predict answers, without argmax"),
         ([], np.empty((0, 3)), "no test images"),
         ([0, 1], [[1, 0], [1, 0]], r"shape \(2, 3\).*got \(2, 2\)"),
         ([0, 1], [[1, 0, 0]], r"got \(1, 3\)"),
@@ -394,6 +396,11 @@ def test_evaluate_names_the_groups_it_knows(model, data):
         evaluate(model, data, group="colour")
 
 
+def test_evaluate_says_what_takes_arrays(model, data):
+    with pytest.raises(ValueError, match=r"not a ImageSplit; evaluate_predictions\(labels"):
+        evaluate(model, data.test)
+
+
 def test_evaluate_needs_test_images_and_fitting_classes(model, data):
     nothing = data.test.take(np.array([], dtype=int))
     empty = ImageDataset(data.name, data.train, nothing, CLASS_NAMES, data.datasheet, "palette")
@@ -410,6 +417,66 @@ def test_evaluate_refuses_pictures_that_are_scaled_already(model, data):
     scaled = replace(data, test=replace(data.test, images=data.test.images / 255))
     with pytest.raises(ValueError, match=r"the images are float64; .* pass uint8"):
         evaluate(model, scaled)
+
+
+SCALINGS = {
+    "/ 255": (lambda images: images / 255, r"Rescaling\(1 / 255\)"),
+    "standardised": (
+        lambda images: (images - images.mean()) / images.std(),
+        r"Rescaling\(1 / std, offset=-mean / std\)",
+    ),
+}
+
+
+def dark_to_light():
+    """Sixty grey test pictures; the network has to know how light the classes are."""
+    labels = np.arange(60) % 3
+    noise = np.random.default_rng(0).integers(0, 60, (60, 8, 8, 3))
+    images = (labels[:, None, None, None] * 90 + noise).astype(np.uint8)
+    split = ImageSplit(images, labels, pd.DataFrame({"palette": ["A"] * 60}))
+    return ImageDataset("t", split, split, CLASS_NAMES, Datasheet(*"tscl", (), ()), "palette")
+
+
+def trained_by_hand(data, scale, *, activation="softmax", end=()):
+    """As a student notebook does it."""
+    import keras
+
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.Input((8, 8, 3)), *end, keras.layers.GlobalAveragePooling2D()])
+    model.add(keras.layers.Dense(16, activation="relu"))
+    model.add(keras.layers.Dense(3, activation=activation))
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=activation is None)
+    model.compile(keras.optimizers.Adam(0.1), loss)
+    model.fit(scale(data.train.images), data.train.labels, batch_size=60, epochs=40, verbose=0)
+    return model
+
+
+@pytest.mark.parametrize("scale, layer", SCALINGS.values(), ids=SCALINGS.keys())
+@pytest.mark.parametrize("activation", ["softmax", None])
+def test_a_network_trained_on_pictures_scaled_by_hand_is_told_how_to_scale_them(
+    scale, layer, activation
+):
+    data = dark_to_light()
+    model = trained_by_hand(data, scale, activation=activation)
+    with pytest.warns(UserWarning, match=rf"of 60 test pictures, .* correctly, .*{layer}, model"):
+        evaluate(model, data)
+
+
+@pytest.mark.parametrize("scales_itself", [True, False])
+def test_a_network_that_was_trained_on_pictures_as_they_are_is_told_nothing(scales_itself):
+    import keras
+
+    data = dark_to_light()
+    layers = [keras.layers.Rescaling(1 / 255)] if scales_itself else []
+    model = trained_by_hand(data, np.asarray, end=layers)
+    untrained = keras.models.clone_model(model)
+    wrapped = trained_by_hand(data, lambda images: images / 255)
+    wrapped = keras.Sequential([keras.layers.Rescaling(1 / 255), wrapped])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for one in (model, untrained, wrapped):
+            evaluate(one, data)
+    assert evaluate(wrapped, data).accuracy.value > 0.9
 
 
 def test_evaluate_refuses_classes_that_the_network_does_not_know(model, data, monkeypatch):

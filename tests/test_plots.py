@@ -360,6 +360,25 @@ def test_a_schedule_rises_and_falls_or_stays():
         plots.learning_rate_schedule([RECIPES["quick"]], num_steps=1)
 
 
+def test_learning_curves_take_what_is_in_a_history():
+    history = make_history([0.4, 0.5], [0.4, 0.5])
+    summary = plots.learning_curves(history).summary
+    measured = {name: history.epochs[name].tolist() for name in ("accuracy", "loss")}
+    measured |= {f"val_{name}": history.epochs[f"val_{name}"].tolist() for name in measured}
+    assert plots.learning_curves(measured).summary == summary
+    assert plots.learning_curves(pd.DataFrame(measured)).summary == summary
+    with pytest.raises(ValueError, match="no accuracy, loss"):
+        plots.learning_curves([history])
+
+
+@pytest.mark.parametrize("figure", ["confusion", "class_accuracy", "group_accuracy", "calibration"])
+def test_figures_of_an_evaluation_say_that_they_need_one(figure):
+    with pytest.raises(ValueError, match=r"evaluate\(model, data\) returns, not of a ndarray"):
+        getattr(plots, figure)(np.eye(3))
+    with pytest.raises(ValueError, match=r"evaluate\(model, data\) returns, not of a ImageDataset"):
+        plots.mistakes(None, make_data())
+
+
 def test_learning_curves_count_epochs_in_whole_numbers():
     plot = plots.learning_curves(make_history([0.4, 0.5], [0.4, 0.5]))
     ticks = plot.figure.axes[0].get_xticks()

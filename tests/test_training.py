@@ -615,6 +615,89 @@ def test_callbacks_of_ones_own_are_called(tmp_path):
     assert (tmp_path / "best.keras").exists()
 
 
+def test_a_single_callback_needs_no_list():
+    seen = keras.callbacks.History()
+    training.fit(build(), make_data(), epochs=2, callbacks=seen)
+    assert seen.epoch == [0, 1]
+
+
+def test_the_history_is_read_like_keras():
+    history = training.fit(build(), make_data(), epochs=2)
+    assert list(history.history) == ["accuracy", "loss", "val_accuracy", "val_loss"]
+    assert history.history["val_loss"] == history.epochs.val_loss.tolist()
+
+
+def test_a_learners_own_optimizer_is_not_replaced_in_silence():
+    model, mine = build(), keras.optimizers.SGD(0.01)
+    model.compile(mine, "sparse_categorical_crossentropy", metrics=["accuracy"])
+    said = "'sparse_categorical_crossentropy' and the optimizer SGD; .* RMSprop.* one-hot labels"
+    with pytest.warns(UserWarning, match=said):
+        training.fit(model, make_data(), epochs=1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        training.fit(model, make_data(), recipe=replace(SMALL_STEPS, optimizer="adam"), epochs=1)
+
+
+def test_a_stopped_trainings_optimizer_is_not_taken_for_the_learners():
+    model = build()
+    stop = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        training.fit(model, make_data(), callbacks=stop)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message="the network was compiled")
+        training.fit(model, make_data(), recipe=replace(SMALL_STEPS, optimizer="adam"), epochs=1)
+
+
+def unscaled_network(*first):
+    chain = [*first, keras.layers.Conv2D(4, 3, name="mine"), keras.layers.Flatten()]
+    return [*chain, keras.layers.Dense(3, activation="softmax")]
+
+
+def functional(chain):
+    image = values = keras.Input((12, 12, 3))
+    for layer in chain:
+        values = layer(values)
+    return keras.Model(image, values)
+
+
+@pytest.mark.parametrize("make", [keras.Sequential, functional])
+@pytest.mark.parametrize("first", [[], [keras.layers.RandomFlip], [keras.layers.MaxPooling2D]])
+def test_pictures_that_nothing_scales_are_told(make, first):
+    model = make(unscaled_network(*(one() for one in first)))
+    with pytest.warns(
+        UserWarning, match=r"weights, mine, gets numbers up to 2.*Rescaling\(1 / 255\)"
+    ):
+        training.fit(model, make_data(), recipe=SMALL_STEPS, epochs=1)
+
+
+def nested(*first):
+    return keras.Sequential([keras.Sequential(list(first)), *unscaled_network()])
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        lambda: keras.Sequential(unscaled_network(keras.layers.Rescaling(1 / 255))),
+        lambda: functional(unscaled_network(keras.layers.Rescaling(1 / 127.5, offset=-1))),
+        lambda: keras.Sequential(unscaled_network(keras.layers.BatchNormalization())),
+        lambda: nested(keras.layers.RandomFlip(), keras.layers.Rescaling(1 / 255)),
+        build,
+        build_fast,
+    ],
+)
+def test_pictures_that_are_scaled_are_no_matter(model):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warnings.filterwarnings("ignore", message="__array__|The structure of")
+        training.fit(model(), make_data(), recipe=SMALL_STEPS, epochs=1)
+
+
+def test_what_is_no_data_set_is_said():
+    arrays = make_data().train
+    with pytest.raises(training.TrainingError, match=r"datasets.load returns it, not a ImageSplit"):
+        training.fit(build(), arrays)
+
+
 def test_float_images_are_refused():
     data = make_data()
     scaled = replace(data, train=replace(data.train, images=data.train.images / 255))

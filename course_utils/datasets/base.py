@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import pandas as pd
@@ -72,23 +72,51 @@ class Datasheet:
     citations: tuple[str, ...]
 
 
+_SCALE = (
+    "{}: compute new ones, such as scaled = images / 255, or let the network begin with "
+    "keras.layers.Rescaling(1 / 255)"
+)
+
+
 class Pixels(np.ndarray[Any, np.dtype[np.uint8]]):
     """An array of pictures that says what to do when somebody tries to scale it in place.
 
-    Whatever is computed from it is an ordinary array.
+    Whatever is computed from it is an ordinary array, and a copy of it, such as
+    ``images.astype("float32")``, is changed in place like one.
     """
+
+    _of_data_set = False  # whether these are a data set's own pictures, and not a copy
+
+    def __array_finalize__(self, source: Any) -> None:
+        """Tell a part of the data set's pictures from a copy."""
+        self._of_data_set = getattr(source, "_of_data_set", False) and np.may_share_memory(
+            self, source
+        )
+
+    @classmethod
+    def of_data_set(cls, images: NDArray[np.uint8]) -> "Pixels":
+        """The same pictures, which stay as they are; only copies of them can be computed with."""
+        pixels = images.view(cls)
+        pixels._of_data_set = True
+        return pixels
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
         """Compute with ordinary arrays."""
         out = options.get("out", ())
-        if any(isinstance(one, Pixels) for one in out):
+        if any(isinstance(one, Pixels) and one._of_data_set for one in out):
             raise ValueError(
-                f"the pictures of a data set stay as they are, whole numbers of {self.dtype}: "
-                "compute new ones, such as scaled = images / 255, or let the network begin with "
-                "keras.layers.Rescaling(1 / 255)"
+                _SCALE.format("the pictures of a data set stay as they are, whole numbers of uint8")
             )
-        plain = [np.asarray(one) if isinstance(one, Pixels) else one for one in inputs]
-        return getattr(ufunc, method)(*plain, **options)
+        if out:
+            options["out"] = tuple(_ordinary(one) for one in out)
+        try:
+            result = getattr(ufunc, method)(*map(_ordinary, inputs), **options)
+        except TypeError as error:
+            if any(isinstance(one, Pixels) and one.dtype == np.uint8 for one in out):
+                reason = "these pictures are whole numbers of uint8, which can't hold the result"
+                raise ValueError(_SCALE.format(reason)) from error
+            raise
+        return out[0] if len(out) == 1 else result
 
     def __setitem__(self, place: Any, value: Any) -> None:
         """Change pictures of a copy; say what to do where they aren't one."""
@@ -101,6 +129,10 @@ class Pixels(np.ndarray[Any, np.dtype[np.uint8]]):
 
     def __repr__(self) -> str:
         return repr(np.asarray(self))
+
+
+def _ordinary(array: Any) -> Any:
+    return np.asarray(array) if isinstance(array, Pixels) else array
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,7 +151,7 @@ class ImageSplit:
     def __post_init__(self) -> None:
         object.__setattr__(self, "labels", _checked_labels(self.labels))
         if isinstance(self.images, np.ndarray) and self.images.dtype == np.uint8:
-            object.__setattr__(self, "images", self.images.view(Pixels))
+            object.__setattr__(self, "images", Pixels.of_data_set(self.images))
         if not len(self.images) == len(self.labels) == len(self.attributes):
             raise ValueError(
                 f"images, labels and attributes differ in length: {len(self.images)}, "
@@ -128,6 +160,20 @@ class ImageSplit:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def __iter__(self) -> NoReturn:
+        """Say how pictures and labels are reached; there is no order to unpack them in."""
+        raise TypeError(
+            "a part of a data set isn't unpacked or gone through: x_train, y_train = "
+            "data.train.images, data.train.labels"
+        )
+
+    def __getitem__(self, place: Any) -> NoReturn:
+        """Say how one of them is reached."""
+        raise TypeError(
+            f"a part of a data set has no [{place!r:.20}]: data.train.images[0] is a picture, "
+            "data.train.labels[0] its label, and data.train.take(indices) makes a smaller part"
+        )
 
     def fingerprint(self) -> str:
         """A short text, the same for the same pictures with the same labels in the same order.
@@ -172,6 +218,14 @@ class ImageDataset:
                     f"the {name} labels go up to {highest}, and there are only "
                     f"{len(self.class_names)} class_names: label 0 is the first of them"
                 )
+
+    def __iter__(self) -> NoReturn:
+        """Say how the arrays are reached that Keras's own data sets are unpacked into."""
+        raise TypeError(
+            "a data set isn't unpacked: data = datasets.load(…), then x_train, y_train = "
+            "data.train.images, data.train.labels and x_test, y_test = data.test.images, "
+            "data.test.labels"
+        )
 
     def describe(self) -> "Description":
         """The datasheet and the counts by class and by group, for display."""

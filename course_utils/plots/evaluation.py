@@ -24,9 +24,19 @@ from course_utils.plots.style import (
 )
 
 
+def _check(evaluation: Evaluation) -> None:
+    """Refuse a network, a matrix or a data set in the place of an evaluation."""
+    if not isinstance(evaluation, Evaluation):
+        raise ValueError(
+            f"this figure is drawn of what evaluate(model, data) returns, not of a "
+            f"{type(evaluation).__name__}"
+        )
+
+
 @in_style()
 def confusion(evaluation: Evaluation) -> Plot:
     """What the images of each class are taken for, in per cent of the class's images."""
+    _check(evaluation)
     names = evaluation.class_names
     totals = evaluation.confusion.sum(axis=1, keepdims=True)
     shares = 100 * evaluation.confusion / np.maximum(totals, 1)
@@ -72,6 +82,7 @@ def _confusion_summary(evaluation: Evaluation) -> str:
 @in_style()
 def class_accuracy(evaluation: Evaluation) -> Plot:
     """Accuracy in each class with its 95 % interval, the best on top."""
+    _check(evaluation)
     table = evaluation.by_class.dropna().sort_values("accuracy", ascending=False, kind="stable")
     figure = _accuracy_figure(table, "Accuracy by class", evaluation.accuracy)
     return Plot(
@@ -90,6 +101,7 @@ def group_accuracy(evaluation: Evaluation) -> Plot:
     Raises:
         ValueError: if the evaluation did not compare groups.
     """
+    _check(evaluation)
     table, gap = evaluation.by_group, evaluation.group_gap
     if table is None:
         raise ValueError("this evaluation compared no groups; call evaluate with group=…")
@@ -161,6 +173,7 @@ def finish_dots(axes: Axes, names: Sequence[str], *, title: str, xlabel: str) ->
 @in_style()
 def calibration(evaluation: Evaluation) -> Plot:
     """Accuracy against the network's confidence: on the diagonal it knows what it knows."""
+    _check(evaluation)
     table = evaluation.calibration
     figure = make_figure(5.4, 6.0)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
@@ -232,6 +245,7 @@ def mistakes(data: ImageDataset, evaluation: Evaluation, *, num: int = 10) -> Pl
     Raises:
         ValueError: if the evaluation is not one of ``data``'s test images.
     """
+    _check(evaluation)
     if not np.array_equal(data.test.labels, evaluation.labels):
         raise ValueError(f"this evaluation is not one of the test images of {data.name}")
     wrong = np.flatnonzero(evaluation.predictions != evaluation.labels)

@@ -1,6 +1,6 @@
 """Figures of training: learning curves, schedules, and the race of the recipes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,12 +27,14 @@ if TYPE_CHECKING:
 
 
 @in_style()
-def learning_curves(history: "History | keras.callbacks.History") -> Plot:
+def learning_curves(
+    history: "History | keras.callbacks.History | Mapping[str, Sequence[float]] | pd.DataFrame",
+) -> Plot:
     """Loss and accuracy on training and validation images after each epoch.
 
     Args:
-        history: what ``training.fit`` or a Keras model's ``fit`` returned; accuracies must have
-            been measured, on held-back images, too.
+        history: what ``training.fit`` or a Keras model's ``fit`` returned, or its ``history``;
+            accuracies must have been measured, on held-back images, too.
 
     Raises:
         ValueError: they have not.
@@ -76,10 +78,15 @@ def learning_curves(history: "History | keras.callbacks.History") -> Plot:
     )
 
 
-def _read_epochs(history: "History | keras.callbacks.History") -> pd.DataFrame:
+def _read_epochs(
+    history: "History | keras.callbacks.History | Mapping[str, Sequence[float]] | pd.DataFrame",
+) -> pd.DataFrame:
     if isinstance(found := getattr(history, "epochs", None), pd.DataFrame):
         return found
-    columns = dict(getattr(history, "history", {}))
+    given = (
+        history if isinstance(history, Mapping | pd.DataFrame) else getattr(history, "history", {})
+    )
+    columns = {str(name): list(values) for name, values in dict(given).items()}
     if missing := {"loss", "val_loss", "accuracy", "val_accuracy"} - columns.keys():
         raise ValueError(
             f"the history has no {', '.join(sorted(missing))}: compile the network with "

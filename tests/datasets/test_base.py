@@ -294,6 +294,52 @@ def test_scaling_in_place_says_how_it_is_done(change, writeable):
     np.testing.assert_array_equal(images, before)
 
 
+OF_MY_OWN = {
+    "astype": lambda images: images.astype("float32"),
+    "float32": np.float32,
+    "reshaped": lambda images: images.reshape(-1, 8 * 8 * 3).astype("float32"),
+    "one picture": lambda images: images[0].astype("float32"),
+    "joined": lambda images: np.concatenate([images, images]).astype("float32"),
+    "shuffled": lambda images: images[[1, 0]].astype("float32"),
+}
+
+
+@pytest.mark.parametrize("make", OF_MY_OWN.values(), ids=OF_MY_OWN.keys())
+@pytest.mark.parametrize("writeable", [True, False])
+def test_pictures_made_of_a_data_sets_are_scaled_in_place_as_in_keras_examples(make, writeable):
+    images = some_split(writeable).images
+    before = images.copy()
+    mine = make(images)
+    wanted = np.asarray(mine) / 255 - 0.5
+    mine /= 255
+    mine -= 0.5
+    np.testing.assert_allclose(mine, wanted, atol=1e-6)
+    np.testing.assert_array_equal(images, before)
+
+
+@pytest.mark.parametrize("copied", [lambda images: images.copy(), lambda images: images[[1, 0]]])
+def test_a_copy_is_changed_in_place_as_far_as_whole_numbers_go(copied):
+    mine = copied(some_split(writeable=False).images)
+    wanted = np.asarray(mine) // 2
+    mine //= 2
+    np.testing.assert_array_equal(mine, wanted)
+    with pytest.raises(
+        ValueError, match=r"uint8.*scaled = images / 255, or .*Rescaling\(1 / 255\)"
+    ):
+        mine /= 255
+
+
+def test_unpacking_as_in_keras_examples_says_where_the_arrays_are():
+    split = some_split(writeable=True)
+    data = ImageDataset("t", split, split, ("a", "b"), Datasheet(*"tscl", (), ()), "none")
+    with pytest.raises(TypeError, match=r"x_train, y_train = data.train.images.*x_test"):
+        (_, _), (_, _) = data
+    with pytest.raises(TypeError, match=r"x_train, y_train = data.train.images"):
+        _, _ = split
+    with pytest.raises(TypeError, match=r"no \[0\]: data.train.images\[0\] .*take\(indices\)"):
+        split[0]
+
+
 def test_painting_on_pictures_needs_a_copy():
     images = some_split(writeable=False).images
     with pytest.raises(ValueError, match=r"change a copy, images = images.copy\(\)"):
