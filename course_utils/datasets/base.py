@@ -98,6 +98,7 @@ class Pixels(np.ndarray[Any, np.dtype[np.uint8]]):
         """The same pictures, which stay as they are; only copies of them can be computed with."""
         pixels = images.view(cls)
         pixels._of_data_set = True
+        pixels.flags.writeable = False  # shuffling them would leave their labels behind
         return pixels
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
@@ -122,8 +123,7 @@ class Pixels(np.ndarray[Any, np.dtype[np.uint8]]):
         """Change pictures of a copy; say what to do where they aren't one."""
         if not self.flags.writeable:
             raise ValueError(
-                "the pictures of a data set can't be changed, since they are those on the disk: "
-                "change a copy, images = images.copy()"
+                "the pictures of a data set can't be changed: change a copy, images = images.copy()"
             )
         super().__setitem__(place, value)
 

@@ -340,8 +340,11 @@ def test_unpacking_as_in_keras_examples_says_where_the_arrays_are():
         split[0]
 
 
-def test_painting_on_pictures_needs_a_copy():
-    images = some_split(writeable=False).images
+@pytest.mark.parametrize("writeable", [True, False])
+def test_painting_on_pictures_needs_a_copy(writeable):
+    images = some_split(writeable).images
+    with pytest.raises(ValueError, match="read-only"):
+        np.random.default_rng(0).shuffle(images)
     with pytest.raises(ValueError, match=r"change a copy, images = images.copy\(\)"):
         images[0] = 0
     mine = images.copy()
