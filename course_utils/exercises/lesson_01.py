@@ -43,7 +43,7 @@ def one_hot(answer: Any) -> str:
 
 
 def class_shares(answer: Any) -> str:
-    """Count how often each class occurs, those included that never do. Then turn counts into
+    """Count how often each class occurs, including those that never do. Then turn counts into
     shares.
 
     ``np.bincount(labels, minlength=num_classes)`` counts each label, and ``minlength`` keeps a

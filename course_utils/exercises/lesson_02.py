@@ -38,7 +38,7 @@ def convolve(answer: Any) -> str:
 
 
 def num_parameters(answer: Any) -> str:
-    """Count for one filter first. How many weights has it, and what else is learned?
+    """Count for one filter first. How many weights does it have, and what else is learned?
 
     One filter looks at a square of ``side × side`` pixels in every input channel, and has one
     bias on top."""
@@ -120,8 +120,8 @@ def _size(image_shape: tuple[int, ...]) -> str:
 
 
 def build_small(answer: Any) -> str:
-    """Follow the height through the layers: each of these takes something away. Which of them can
-    keep the size instead?
+    """Follow the height through the convolutions and poolings: each takes something away. Which of
+    them can keep the size instead?
 
     ``padding="same"`` in each of the three convolutions puts a border of zeros around the picture,
     so that only the poolings make it smaller."""

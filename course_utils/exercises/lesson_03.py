@@ -57,8 +57,8 @@ def num_pictures(answer: Any) -> str:
 
 
 def worst_class(answer: Any) -> str:
-    """On which pictures is the accuracy of one class measured? What is asked for is the class's
-    name.
+    """On which pictures is the accuracy of one class measured? Return the name of the class, not
+    its number.
 
     For each class, look only at the pictures whose true label it is
     (``labels == number``) and take the share that was predicted right."""
@@ -79,7 +79,7 @@ def worst_class(answer: Any) -> str:
 def learning_rate(answer: Any) -> str:
     """There are two straight lines. At which step does one end and the other begin?
 
-    ``done = step / num_steps`` is the share of the training that lies behind. While it is less
+    ``done = step / num_steps`` is the share of the training that is done. While it is less
     than ``warm_up``, the rate is ``highest * done / warm_up``. After that it falls from ``highest``
     in proportion to what is left: ``highest * (1 - done) / (1 - warm_up)``."""
     for step, expected, situation in (

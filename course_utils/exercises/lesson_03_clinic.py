@@ -46,7 +46,7 @@ def treat_labels(answer: Any) -> str:
 
 
 def treat_softmax(answer: Any) -> str:
-    """Does the loss get probabilities, or scores? What does it believe that it gets?
+    """Does the loss get probabilities, or scores? Which of the two does it expect?
 
     Either let the last layer take a softmax, or tell the loss that there is none:
     ``keras.losses.SparseCategoricalCrossentropy(from_logits=True)``."""
@@ -92,7 +92,7 @@ def treat_steps(answer: Any) -> str:
     """What does the loss do from epoch to epoch? Section 3.2 had a learning rate like that.
 
     A learning rate of 0.1 or 0.01 suits ``keras.optimizers.SGD`` here; that of ``"adam"`` is
-    0.001 by itself."""
+    0.001 by default."""
     _expect_recovery(answer, "It still doesn't learn: are the steps short enough?")
     return "steps that are short enough to go downhill"
 

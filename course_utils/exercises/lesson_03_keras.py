@@ -49,7 +49,7 @@ def fit_network(answer: Any) -> str:
 
 
 def make_callbacks(answer: Any) -> str:
-    """Both callbacks watch the same number. What shall each do when it was best?
+    """Both callbacks watch the same number. What does each of them do with the best weights?
 
     ``keras.callbacks.EarlyStopping(monitor="val_loss", patience=3, restore_best_weights=True)`` and
     ``keras.callbacks.ModelCheckpoint(path, monitor="val_loss", save_best_only=True)``, in a
