@@ -86,11 +86,8 @@ def _intervals_summary(
     if len(table) == 1:
         sentence = f"{measured}: {describe(smallest)}"
     else:
-        relation = "overlap" if smallest[high] >= largest[low] else "do not overlap"
-        sentence = (
-            f"{measured}: from {describe(smallest)} to {describe(largest)}; the "
-            f"intervals of these two {relation}"
-        )
+        # Whether two intervals overlap is no test of whether the two differ, so it isn't said.
+        sentence = f"{measured}: from {describe(smallest)} to {describe(largest)}"
     if reference is not None:
         apart = int(((table[low] > reference) | (table[high] < reference)).sum())
         sentence += f"; {apart} of {plural(len(table), 'interval')} leave {percent(reference)} out"
