@@ -120,6 +120,8 @@ def all_plots(data, evaluation, model):
         "class_counts": plots.class_counts(data),
         "group_counts": plots.group_counts(data),
         "pixel_histogram": plots.pixel_histogram(data.train.images),
+        "rows": plots.rows({"one": picture[None], "other": picture[None, ::-1]}, title="Two"),
+        "descent": plots.descent({0.5: [0.0, 3.0], 2.0: [0.0, 9.0, -9.0]}, lambda w: w**2),
         "mean_images": plots.mean_images(data),
         "learning_curves": plots.learning_curves(history),
         "validated once": plots.learning_curves(make_history([0.4, 0.6], [np.nan, 0.5])),
@@ -447,6 +449,31 @@ def test_the_two_signs_of_a_whitening_stand_above_each_other():
     for above, below in zip(shown[:12], shown[12:], strict=True):
         np.testing.assert_allclose(above - 0.5, 0.5 - below, atol=1e-6)
     assert len({round(one.get_position().y0, 3) for one in axes}) == 2
+
+
+def test_rows_show_the_pictures_one_above_the_other():
+    dark, light = np.zeros((3, 16, 16, 3), np.uint8), np.full((3, 16, 16, 3), 200, np.uint8)
+    plot = plots.rows({"before": dark, "after": light}, title="Three pictures, moved")
+    (axes,) = plot.figure.axes
+    sheet = axes.images[0].get_array()
+    assert sheet.shape == (33, 50, 3)
+    assert (sheet[:16, :16].max(), sheet[17:, :16].min()) == (0, 200)
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["before", "after"]
+    assert plot.summary == "The mean pixel of 255 is 0 (before) and 200 (after)."
+    for wrong in ({}, {"a": dark, "b": light[:2]}, {"a": np.zeros((25, 8, 8, 3), np.uint8)}):
+        with pytest.raises(ValueError, match="rows need 1 to 24 pictures of one size"):
+            plots.rows(wrong, title="")
+
+
+def test_descent_shows_each_step_on_the_curve():
+    plot = plots.descent({0.25: [0.0, 1.5, 2.25], 1.0: [0.0, 6.0, 0.0]}, lambda w: (w - 3) ** 2)
+    for axes, path in zip(plot.figure.axes, ([0.0, 1.5, 2.25], [0.0, 6.0, 0.0]), strict=True):
+        weights, losses = axes.lines[1].get_data()
+        np.testing.assert_allclose(weights, path)
+        np.testing.assert_allclose(losses, (np.array(path) - 3) ** 2)
+    assert plot.summary == "After 2 steps the loss is 0.562 with 0.25 and 9 with 1."
+    with pytest.raises(ValueError, match="at least one path"):
+        plots.descent({}, lambda w: w)
 
 
 def test_filters_beside_those_before(model):

@@ -12,6 +12,7 @@ from course_utils.plots.data import (
     group_counts,
     mean_images,
     pixel_histogram,
+    rows,
     samples,
 )
 from course_utils.plots.evaluation import (
@@ -30,7 +31,12 @@ from course_utils.plots.networks import (
     poolings,
 )
 from course_utils.plots.style import Plot
-from course_utils.plots.training import learning_curves, learning_rate_schedule, training_race
+from course_utils.plots.training import (
+    descent,
+    learning_curves,
+    learning_rate_schedule,
+    training_race,
+)
 
 __all__ = [
     "DPI",
@@ -45,6 +51,7 @@ __all__ = [
     "class_counts",
     "confusion",
     "cross_entropy_curve",
+    "descent",
     "filters",
     "group_accuracy",
     "group_counts",
@@ -56,6 +63,7 @@ __all__ = [
     "network_diagram",
     "pixel_histogram",
     "poolings",
+    "rows",
     "samples",
     "training_race",
 ]

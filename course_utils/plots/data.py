@@ -1,6 +1,6 @@
 """Figures of data: pictures, classes, groups and pixels."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -38,26 +38,13 @@ def samples(data: ImageDataset, *, num_per_class: int = 8) -> Plot:
     if not 1 <= num_per_class <= 24:
         raise ValueError(f"a row has room for 1 to 24 images, not for {num_per_class}")
     height, width = data.train.images.shape[1:3]
-    gap = max(1, width // 16)  # pixels of the images between two of them
-    num_classes = len(data.class_names)
-    sheet = np.full(
-        (num_classes * (height + gap) - gap, num_per_class * (width + gap) - gap, 3), 255, np.uint8
+    figure = _sheet(
+        {
+            name: data.train.images[np.flatnonzero(data.train.labels == label)[:num_per_class]]
+            for label, name in enumerate(data.class_names)
+        },
+        num_per_class,
     )
-    for row in range(num_classes):
-        chosen = np.flatnonzero(data.train.labels == row)[:num_per_class]
-        for column, index in enumerate(chosen):
-            top, left = row * (height + gap), column * (width + gap)
-            sheet[top : top + height, left : left + width] = data.train.images[index]
-    # Every pixel of the images is drawn as a square of whole pixels wherever there is room.
-    longest = max(len(name) for name in data.class_names)
-    left = min(0.2 + 0.09 * longest, WIDTH / 2)  # inches for the names
-    scale = min(70, (WIDTH - left) * DPI / num_per_class) / (width + gap)
-    rows, columns = np.array(sheet.shape[:2]) * (int(scale) or scale) / DPI
-    figure = Figure(figsize=(left + columns, rows))
-    axes = figure.add_axes((left / (left + columns), 0, columns / (left + columns), 1))
-    axes.imshow(sheet, aspect="auto")
-    make_bare(axes)
-    axes.set_yticks(np.arange(num_classes) * (height + gap) + height / 2, data.class_names)
     shown = np.minimum(_class_counts(data.train.labels, data), num_per_class)
     return Plot(
         figure,
@@ -66,6 +53,54 @@ def samples(data: ImageDataset, *, num_per_class: int = 8) -> Plot:
         summary=f"{plural(int(shown.sum()), 'training image')} of {height} × {width} pixels, "
         f"{_spread(shown, data.class_names)}.",
     )
+
+
+@in_style()
+def rows(pictures: Mapping[str, NDArray[np.uint8]], *, title: str) -> Plot:
+    """Pictures in rows, to compare what stands above each other.
+
+    Args:
+        pictures: for each row its name and its pictures (n, height, width, 3), n from 1 to 24.
+        title: what is shown, for the alternative text.
+
+    Raises:
+        ValueError: if there are no rows, their pictures differ in number or size, or are too many.
+    """
+    shapes = {images.shape for images in pictures.values()}
+    if len(shapes) != 1 or not 1 <= (number := next(iter(shapes))[0]) <= 24:
+        raise ValueError(
+            f"rows need 1 to 24 pictures of one size, as many in each, not {sorted(shapes)}"
+        )
+    means = [f"{images.mean():.0f} ({name})" for name, images in pictures.items()]
+    return Plot(
+        _sheet(pictures, number),
+        alt=f"{title}: {plural(number, 'picture')} in each of the rows {listing([*pictures])}.",
+        summary=f"The mean pixel of 255 is {listing(means)}.",
+    )
+
+
+def _sheet(pictures: Mapping[str, NDArray[np.uint8]], num_columns: int) -> Figure:
+    """A row for each name, with its pictures (n, height, width, 3), n up to ``num_columns``."""
+    height, width = next(iter(pictures.values())).shape[1:3]
+    gap = max(1, width // 16)  # pixels of the images between two of them
+    sheet = np.full(
+        (len(pictures) * (height + gap) - gap, num_columns * (width + gap) - gap, 3), 255, np.uint8
+    )
+    for row, images in enumerate(pictures.values()):
+        for column, image in enumerate(images):
+            top, left = row * (height + gap), column * (width + gap)
+            sheet[top : top + height, left : left + width] = image
+    # Every pixel of the images is drawn as a square of whole pixels wherever there is room.
+    longest = max(map(len, pictures))
+    left = min(0.2 + 0.09 * longest, WIDTH / 2)  # inches for the names
+    scale = min(70, (WIDTH - left) * DPI / num_columns) / (width + gap)
+    high, wide = np.array(sheet.shape[:2]) * (int(scale) or scale) / DPI
+    figure = Figure(figsize=(left + wide, high))
+    axes = figure.add_axes((left / (left + wide), 0, wide / (left + wide), 1))
+    axes.imshow(sheet, aspect="auto")
+    make_bare(axes)
+    axes.set_yticks(np.arange(len(pictures)) * (height + gap) + height / 2, list(pictures))
+    return figure
 
 
 def _class_counts(labels: NDArray[np.int64], data: ImageDataset) -> NDArray[np.int64]:

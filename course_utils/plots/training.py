@@ -1,15 +1,16 @@
 """Figures of training: learning curves, schedules, and the race of the recipes."""
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
 
 from course_utils.evaluation import percentage
-from course_utils.looks import MIDDLE, looks_of
+from course_utils.looks import BLUE, MIDDLE, ORANGE, looks_of
 from course_utils.plots.style import (
     Plot,
     in_style,
@@ -75,6 +76,43 @@ def learning_curves(
         alt=f"Two line charts over {plural(len(epochs), 'epoch')}: loss and accuracy, each on "
         "training and on validation images; a dotted line marks the best epoch.",
         summary=_learning_summary(epochs, best),
+    )
+
+
+@in_style()
+def descent(
+    paths: Mapping[float, Sequence[float]], loss: Callable[[NDArray[np.float64]], NDArray[Any]]
+) -> Plot:
+    """The steps of gradient descent on the curve of a loss, side by side for some learning rates.
+
+    Args:
+        paths: for each learning rate the values of the weight, the one it began with first.
+        loss: of an array of weights.
+
+    Raises:
+        ValueError: if there are no paths.
+    """
+    if not paths:
+        raise ValueError("descent needs at least one path")
+    figure = make_figure(3.2)
+    reached = []
+    panels = figure.subplots(1, len(paths), squeeze=False)[0]
+    for axes, (rate, path) in zip(panels, paths.items(), strict=True):
+        weights = np.asarray(path, dtype=float)
+        margin = max(np.ptp(weights) / 4, 0.5)
+        curve = np.linspace(weights.min() - margin, weights.max() + margin, 200)
+        axes.plot(curve, loss(curve), color=MIDDLE, linewidth=1.5)
+        axes.plot(weights, loss(weights), color=BLUE, marker="o", linewidth=1)
+        axes.plot(weights[:1], loss(weights[:1]), color=ORANGE, marker="s", linestyle="none")
+        axes.set_title(f"learning rate {rate:g}")
+        axes.set_xlabel("weight")
+        reached.append(f"{loss(weights[-1:])[0]:.3g} with {rate:g}")
+    figure.axes[0].set_ylabel("loss")
+    return Plot(
+        figure,
+        alt=f"{plural(len(paths), 'curve')} of a loss against a weight, each with the points that "
+        "the steps of one learning rate lead to; a square marks the beginning.",
+        summary=f"After {plural(len(path) - 1, 'step')} the loss is {listing(reached)}.",
     )
 
 
