@@ -5,6 +5,7 @@ settings. Only environment variables are touched: nothing heavy is imported here
 the memory and of Keras are made when TensorFlow is imported.
 """
 
+import copy
 import ctypes
 import importlib
 import logging
@@ -15,8 +16,9 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.abc import MetaPathFinder
-from importlib.machinery import ModuleSpec, PathFinder
+from importlib.machinery import ModuleSpec
 from types import ModuleType
+from typing import Any
 
 BACKEND = "tensorflow"
 SETTINGS = {
@@ -45,9 +47,10 @@ def configure() -> None:
     for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
     os.environ["KERAS_BACKEND"] = BACKEND
-    if "keras" not in sys.modules:
+    config = getattr(sys.modules.get("keras"), "config", None)
+    if config is None:  # not imported yet, or made unavailable, or something else of that name
         sys.meta_path.insert(0, _KerasFinder())
-    elif sys.modules["keras"].config.backend() == BACKEND:
+    elif config.backend() == BACKEND:
         importlib.import_module("course_utils.layers")
 
 
@@ -56,23 +59,38 @@ class _KerasFinder(MetaPathFinder):
 
     Keras loads a saved network only if it has been told of each class in it. A learner who opens a
     network in a new process imports the course and Keras, and nothing of ours that would tell it.
+
+    Where Keras is, the other finders say.
     """
+
+    _is_asking = False  # another one of this kind, which a reloaded module leaves behind, asks back
 
     def find_spec(
         self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        if name != "keras":
+        if name != "keras" or self._is_asking:
             return None
-        spec = PathFinder.find_spec(name, path, target)
-        if spec and spec.loader:
-            execute = spec.loader.exec_module
+        self._is_asking = True
+        try:
+            found = (
+                finder.find_spec(name, path, target)
+                for finder in sys.meta_path
+                if finder is not self and hasattr(finder, "find_spec")
+            )
+            spec = next(filter(None, found), None)
+        finally:
+            self._is_asking = False
+        if spec and hasattr(spec.loader, "exec_module"):
+            loader: Any = copy.copy(spec.loader)  # a zip's loads other modules as well
+            execute = loader.exec_module
 
             def execute_and_register(module: ModuleType) -> None:
                 with quiet_startup():
                     execute(module)
                 importlib.import_module("course_utils.layers")
 
-            spec.loader.exec_module = execute_and_register  # type: ignore[method-assign]
+            loader.exec_module = execute_and_register
+            spec.loader = loader
         return spec
 
 

@@ -171,7 +171,14 @@ class Checkpoint:
                 raise ValueError("it lacks a part")
         except (FileNotFoundError, NotADirectoryError):
             return None
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (
+            OSError,
+            ValueError,
+            KeyError,
+            TypeError,
+            AttributeError,
+            RecursionError,
+        ) as error:
             raise CheckpointError(
                 f"{path} can't be read ({error}); choose another checkpoint folder or delete it"
             ) from error

@@ -12,6 +12,7 @@ with backend.quiet_startup():
     import keras
 
 _TOLERANCE = 1e-3  # by which the probabilities of a picture may miss 1
+_COARSE_TOLERANCE = 1 / 64  # the same for numbers of 16 bits, of which bfloat16 keeps two digits
 _MAX_REASON = 200  # letters of an error of Keras that are shown
 _NUM_SCALED = 500  # pictures on which other scalings are tried, at most
 _LARGE = 160  # more than a picture less its mean, as VGG16 takes it, ever holds
@@ -62,10 +63,15 @@ def probabilities(outputs: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any
         outputs: (n, num_classes), of one network.
 
     Returns:
-        (n, num_classes), each row with the sum 1.
+        (n, num_classes), each row with the sum 1. Of numbers with 16 bits, as networks in mixed
+        precision answer, numbers with 32.
     """
-    if outputs.ndim != 2 or not _misses(outputs).any():
+    if outputs.ndim != 2:
         return outputs
+    is_coarse, are_shares = outputs.dtype.itemsize < 4, not _misses(outputs).any()
+    outputs = outputs.astype(np.float32) if is_coarse else outputs
+    if are_shares:
+        return outputs / outputs.sum(axis=1, keepdims=True) if is_coarse else outputs
     if ((outputs >= 0) & (outputs <= 1)).all() and np.ptp(outputs) > _TOLERANCE:
         return outputs  # neither; whoever checks them says so
     powers = np.exp(outputs - outputs.max(axis=1, keepdims=True))
@@ -192,7 +198,9 @@ def _right_and_losses(
 
 def _misses(outputs: NDArray[np.floating[Any]]) -> NDArray[np.bool_]:
     """(n,) which rows are no probabilities."""
-    wrong: NDArray[np.bool_] = (np.abs(outputs.sum(axis=1) - 1) > _TOLERANCE) | (outputs < 0).any(1)
+    tolerance = _COARSE_TOLERANCE if outputs.dtype.itemsize < 4 else _TOLERANCE
+    totals = outputs.astype(np.float64).sum(axis=1)
+    wrong: NDArray[np.bool_] = (np.abs(totals - 1) > tolerance) | (outputs < 0).any(axis=1)
     return wrong
 
 

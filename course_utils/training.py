@@ -5,11 +5,14 @@ weights on one machine, also when the run is killed and goes on from its last fi
 """
 
 import hashlib
+import importlib.util
 import math
+import numbers
+import os
 import time
 import warnings
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -21,7 +24,7 @@ from tqdm.auto import tqdm
 
 from course_utils import augmentation, backend, classifiers
 from course_utils.checkpoints import Checkpoint, CheckpointError, TrainingError, identify
-from course_utils.datasets.base import ImageDataset, ImageSplit
+from course_utils.datasets.base import ImageDataset, ImageSplit, expand_home
 from course_utils.layers import ConvolutionalMuon, PatchWhitening, WarmUpAndDecay
 from course_utils.progress import is_watched
 
@@ -116,7 +119,7 @@ def fit(
     checkpoint: str | Path | None = None,
     class_weight: Mapping[int | str, float] | None = None,
     sample_weight: NDArray[np.floating[Any]] | None = None,
-    callbacks: Sequence[keras.callbacks.Callback] | keras.callbacks.Callback = (),
+    callbacks: Sequence[keras.callbacks.Callback] | keras.callbacks.Callback | None = (),
     progress: bool = True,
 ) -> History:
     """Train a network in place on a data set's training images.
@@ -136,11 +139,11 @@ def fit(
         recipe: a :class:`Recipe` or the name of one.
         epochs: passes over the training images; the recipe's number unless given.
         seed: fixes which images are held back and the order of the others.
-        checkpoint: a folder that keeps the state after each epoch. When it holds the state of the
-            same run, training goes on from there; the result is the same as without the break. The
-            same run has the same network with the same initial weights, pictures, recipe, seed,
-            number format and versions of the course, Keras and TensorFlow. It may have more epochs
-            than before where the recipe does the same in each of them.
+        checkpoint: a folder that keeps the state after each epoch; ``~/`` is the home folder. When
+            it holds the state of the same run, training goes on from there; the result is the same
+            as without the break. The same run has the same network with the same initial weights,
+            pictures, recipe, seed, number format and versions of the course, Keras and TensorFlow.
+            It may have more epochs than before where the recipe does the same in each of them.
         class_weight: how much the loss of a picture counts, by the label or name of its class; 1
             for classes that aren't named.
         sample_weight: the same for each training picture, (num_train,); the two are multiplied.
@@ -163,18 +166,19 @@ def fit(
             f"training.fit takes a data set, as datasets.load returns it, not a "
             f"{type(data).__name__}; model.fit of Keras trains on arrays and tf.data"
         )
-    if isinstance(callbacks, keras.callbacks.Callback):
-        callbacks = [callbacks]
     plan = _plan(recipe, epochs)
+    seed = _checked_seed(seed)
+    folder = _checked_folder(checkpoint)
+    callbacks = _checked_callbacks(callbacks, plan)
     _check_fit(data, plan)
     answers = _inspect(model, data)
     weights = _weights(data, class_weight, sample_weight)
     plan = _fill_a_batch(plan, _num_training(plan, len(data.train)))
     keeper = None
-    if checkpoint:
+    if folder:
         identity = {**identify(model, data, asdict(plan), seed), "weights": _digest(weights)}
         grows = plan.warm_up is None and not plan.validate_last
-        keeper = Checkpoint(Path(checkpoint), identity, model, grows=grows)
+        keeper = Checkpoint(folder, identity, model, grows=grows)
     order = np.random.default_rng(seed).permutation(len(data.train))
     training, validation = np.split(order, [_num_training(plan, len(order))])
     batches = _Batches(
@@ -242,7 +246,7 @@ def held_back(
         TrainingError: there is no such recipe, or it holds none back.
     """
     plan = _plan(recipe, None)
-    order = np.random.default_rng(seed).permutation(len(data.train))
+    order = np.random.default_rng(_checked_seed(seed)).permutation(len(data.train))
     training, validation = np.split(order, [_num_training(plan, len(order))])
     if not len(validation):
         raise TrainingError(f"the recipe {plan.name!r} holds no pictures back")
@@ -352,7 +356,11 @@ def _plan(recipe: str | Recipe, epochs: int | None) -> Recipe:
                 f"unknown recipe {recipe!r}; the known ones are {', '.join(RECIPES)}"
             )
         recipe = RECIPES[recipe]
-    plan = recipe if epochs is None else replace(recipe, epochs=epochs)
+    if not isinstance(recipe, Recipe):
+        raise TrainingError(
+            f"recipe is the name of one ({', '.join(RECIPES)}) or a Recipe, not {recipe!r}"
+        )
+    plan = _checked_types(recipe if epochs is None else replace(recipe, epochs=epochs))
     if plan.epochs < 1:
         raise TrainingError(f"epochs is {plan.epochs}; training takes at least 1")
     if plan.batch_size < 1:
@@ -374,6 +382,93 @@ def _plan(recipe: str | Recipe, epochs: int | None) -> Recipe:
             f"validation_split is {plan.validation_split}; it is a share from 0 to less than 1"
         )
     return plan
+
+
+def _checked_types(recipe: Recipe) -> Recipe:
+    """The recipe with Python's own numbers, which files and Keras take, in the place of NumPy's."""
+    plain: dict[str, Any] = {}
+    for field in fields(Recipe):
+        value: Any = getattr(recipe, field.name)
+        if field.type is bool:
+            if not isinstance(value, bool | np.bool_):
+                raise TrainingError(f"{field.name} is True or False, not {value!r}")
+            plain[field.name] = bool(value)
+        elif field.type is int:
+            plain[field.name] = _whole_number(field.name, value)
+        elif field.type is not str and value is not None:
+            if isinstance(value, bool) or not isinstance(value, float | int | np.number):
+                raise TrainingError(f"{field.name} is a number, not {value!r}")
+            plain[field.name] = float(value)
+    try:
+        if recipe.optimizer != "muon":
+            keras.optimizers.get(str(recipe.optimizer))
+    except ValueError:
+        raise TrainingError(
+            f"there is no optimizer {recipe.optimizer!r}: a recipe names muon, sgd, adam, rmsprop "
+            "or another one of Keras's"
+        ) from None
+    return replace(recipe, **plain)
+
+
+def _whole_number(name: str, value: object) -> int:
+    if not isinstance(value, int | np.integer) or isinstance(value, bool):
+        raise TrainingError(f"{name} is a whole number, not {value!r}")
+    return int(value)
+
+
+def _checked_seed(seed: object) -> int:
+    if not isinstance(seed, int | np.integer) or isinstance(seed, bool) or seed < 0:
+        raise TrainingError(f"seed is a whole number from 0, not {seed!r}")
+    return int(seed)
+
+
+def _checked_folder(checkpoint: object) -> Path | None:
+    if not checkpoint:
+        return None
+    if not isinstance(checkpoint, str | os.PathLike):
+        raise TrainingError(f"checkpoint is the path of a folder, not {checkpoint!r}")
+    try:
+        return expand_home(Path(checkpoint))
+    except FileNotFoundError as error:
+        raise TrainingError(f"checkpoint: {error}") from None
+
+
+def _checked_callbacks(callbacks: object, plan: Recipe) -> list[keras.callbacks.Callback]:
+    """What Keras takes as callbacks, as a list; refuse what would fail in the midst of training."""
+    listed = list(callbacks) if isinstance(callbacks, Iterable) else [callbacks]
+    listed = [] if callbacks is None else listed
+    for one in listed:
+        if not isinstance(one, keras.callbacks.Callback):
+            way = f"; it is a class: write {one.__name__}(…)" if isinstance(one, type) else ""
+            raise TrainingError(
+                f"callbacks are objects of keras.callbacks, such as EarlyStopping(…), not {one!r}"
+                f"{way}"
+            )
+        if plan.warm_up is not None and isinstance(one, _SETTING_THE_RATE):
+            raise TrainingError(
+                f"{type(one).__name__} sets the learning rate, and the recipe {plan.name!r} does "
+                "that itself, after a warm-up: leave the callback out, or take a recipe with "
+                "warm_up=None, such as 'classic'"
+            )
+        if isinstance(one, keras.callbacks.TensorBoard) and not _is_installed("tensorboard"):
+            raise TrainingError(
+                "the callback TensorBoard needs a package of its own: pip install tensorboard, and "
+                "restart the kernel"
+            )
+    return listed
+
+
+_SETTING_THE_RATE = (
+    keras.callbacks.LearningRateScheduler,
+    keras.callbacks.ReduceLROnPlateau,
+)
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        return importlib.util.find_spec(package) is not None
+    except ValueError:  # as for one that has been made unavailable
+        return False
 
 
 def _inspect(model: keras.Model, data: ImageDataset) -> classifiers.Answers:
@@ -411,22 +506,33 @@ def _weights(
     """(num_train,) how much the loss of each training image counts; None where all count alike."""
     if class_weight is None and sample_weight is None:
         return None
+    if class_weight is not None and not isinstance(class_weight, Mapping | pd.Series):
+        raise TrainingError(
+            "class_weight is a dictionary such as {0: 1.0, 'cat': 2.5}, not "
+            f"{class_weight!r:.60}; weights in the order of the classes become one by "
+            "dict(enumerate(weights))"
+        )
     by_image = np.ones(len(data.train)) if sample_weight is None else np.asarray(sample_weight)
+    if by_image.dtype.kind not in "biuf":
+        raise TrainingError(f"sample_weight holds {by_image.dtype}; it needs numbers")
     if by_image.shape != (len(data.train),):
         raise TrainingError(
             f"sample_weight has the shape {by_image.shape}; there are {len(data.train)} training "
             f"images, so it needs ({len(data.train)},)"
         )
     by_class = dict.fromkeys(range(len(data.class_names)), 1.0)
-    numbers: dict[int | str, int] = {name: label for label, name in enumerate(data.class_names)}
-    for key, weight in (class_weight or {}).items():
-        label = numbers.get(key, key)
+    by_name: dict[int | str, int] = {name: label for label, name in enumerate(data.class_names)}
+    weight: Any
+    for key, weight in ({} if class_weight is None else class_weight).items():
+        label = by_name.get(key, key)
         if label not in by_class:
             raise TrainingError(
                 f"class_weight names the class {key!r}; the classes are "
                 f"{', '.join(data.class_names)}, or 0 to {len(by_class) - 1}"
             )
-        by_class[int(label)] = weight
+        if not isinstance(weight, numbers.Real):
+            raise TrainingError(f"the weight of the class {key!r} is {weight!r}; it is a number")
+        by_class[int(label)] = float(weight)
     shares = np.array([*by_class.values()])[data.train.labels]
     weights: NDArray[np.float32] = (by_image * shares).astype(np.float32)
     if not (np.isfinite(weights).all() and weights.min() >= 0 and weights.max() > 0):

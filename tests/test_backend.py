@@ -3,6 +3,8 @@ import os
 import platform
 import subprocess
 import sys
+import textwrap
+import zipfile
 
 import pytest
 
@@ -143,3 +145,64 @@ images = np.random.default_rng(0).integers(0, 256, (8, 16, 16, 3), dtype=np.uint
 model.fit(images, np.eye(10)[:8], verbose=0)
 model.save(os.environ["FOLDER"] + "/quick.keras")
 """
+
+
+def run_python(code, folder):
+    return subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        capture_output=True, text=True, cwd=folder, check=False,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("thing", ["None", "types.ModuleType('keras')"])
+def test_the_course_is_imported_where_keras_has_been_made_unavailable(tmp_path, thing):
+    code = f"import sys, types; sys.modules['keras'] = {thing}; import course_utils.datasets"
+    run = run_python(code, tmp_path)
+    assert run.returncode == 0, run.stderr
+
+
+def test_keras_is_told_of_the_layers_whoever_finds_it(tmp_path):
+    """As where Keras is installed as an editable package, by a finder of its own."""
+    run = run_python(
+        """
+        import sys
+        import course_utils
+        from importlib.machinery import PathFinder
+        find = PathFinder.find_spec
+
+        class Finder:
+            def find_spec(self, name, path=None, target=None):
+                return find(name, path, target) if name == "keras" else None
+
+        PathFinder.find_spec = lambda name, path=None, target=None: (
+            None if name == "keras" else find(name, path, target)
+        )
+        sys.meta_path.append(Finder())
+        import keras
+        print(keras.saving.get_registered_object("course_utils>PatchWhitening"))
+        """,
+        tmp_path,
+    )
+    assert "PatchWhitening" in run.stdout, run.stderr
+
+
+def test_only_keras_itself_is_watched_where_it_lies_in_a_zip(tmp_path):
+    with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
+        archive.writestr("keras/__init__.py", "import keras.part")
+        archive.writestr("keras/part.py", "")
+        archive.writestr("another.py", "")
+    run = run_python(
+        """
+        import sys, types
+        sys.path.insert(0, "all.zip")
+        import course_utils
+        from course_utils import backend
+        sys.modules["course_utils.layers"] = types.ModuleType("layers")
+        executed = []
+        backend.configure_keras = lambda: executed.append(1)
+        import keras, another
+        print(keras.part.__name__, len(executed))
+        """,
+        tmp_path,
+    )
+    assert run.stdout.split() == ["keras.part", "1"], run.stderr

@@ -126,3 +126,19 @@ def test_logits_become_probabilities_and_probabilities_stay():
 def test_what_is_neither_stays_for_whoever_checks_it():
     judged_alone = np.array([[0.9, 0.8], [0.1, 0.2]])
     np.testing.assert_array_equal(classifiers.probabilities(judged_alone), judged_alone)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+@pytest.mark.parametrize("are_logits", [False, True], ids=["softmax", "logits"])
+def test_numbers_of_16_bits_are_told_apart_and_become_probabilities(dtype, are_logits):
+    policy = keras.mixed_precision.DTypePolicy(f"mixed_{dtype}")
+    end = [layers.Dense(50, dtype=policy)]
+    if not are_logits:
+        end.append(layers.Softmax(dtype=policy))
+    model = Subclassed(*end)
+    pictures = np.random.default_rng(0).integers(0, 256, (200, 16, 16, 3), dtype=np.uint8)
+    assert classifiers.inspect(model, pictures) == Answers(50, are_logits)
+    found = classifiers.probabilities(model.predict(pictures, verbose=0))
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found.sum(axis=1), 1, rtol=1e-5)
+    assert found.min() >= 0

@@ -21,6 +21,7 @@ import pytest
 from course_utils import models, training
 from course_utils.checkpoints import Checkpoint
 from course_utils.datasets.base import Datasheet, ImageDataset, ImageSplit
+from course_utils.training import Recipe
 
 NUM_IMAGES = 160  # of which classic trains on 128, one batch
 
@@ -421,7 +422,9 @@ def test_another_runs_checkpoint_is_refused(tmp_path):
     assert before == {path.name: path.read_bytes() for path in tmp_path.iterdir()}
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"identity": 3}', "null"])
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "{}", '{"identity": 3}', "null", pytest.param("[" * 10**5, id="deep")]
+)
 def test_a_broken_checkpoint_is_named(tmp_path, text):
     (tmp_path / "state.json").write_text(text)
     with pytest.raises(training.CheckpointError, match=r"state\.json"):
@@ -703,3 +706,86 @@ def test_float_images_are_refused():
     scaled = replace(data, train=replace(data.train, images=data.train.images / 255))
     with pytest.raises(training.TrainingError, match="pass uint8"):
         training.fit(build(), scaled, epochs=1)
+
+
+WRONG_SETTINGS = {
+    "recipe": ({"recipe": None}, "recipe is the name of one .*classic.* or a Recipe, not None"),
+    "optimizer": ({"recipe": Recipe(optimizer="nope")}, "no optimizer 'nope'.* muon, sgd"),
+    "optimizer object": ({"recipe": Recipe(optimizer=keras.optimizers.SGD())}, "no optimizer .*"),
+    "rate": ({"recipe": Recipe(learning_rate="fast")}, "learning_rate is a number, not 'fast'"),
+    "batch": ({"recipe": Recipe(batch_size=16.5)}, "batch_size is a whole number.*, not 16.5"),
+    "shift": ({"recipe": Recipe(shift=1.5)}, "shift is a whole number.*, not 1.5"),
+    "mirror": ({"recipe": Recipe(mirror="no")}, "mirror is True or False, not 'no'"),
+    "epochs": ({"epochs": 2.5}, "epochs is a whole number.*, not 2.5"),
+    "epochs text": ({"epochs": "3"}, "epochs is a whole number.*, not '3'"),
+    "epochs True": ({"epochs": True}, "epochs is a whole number.*, not True"),
+    "seed": ({"seed": -1}, "seed is a whole number from 0, not -1"),
+    "no seed": ({"seed": None}, "seed is a whole number from 0, not None"),
+    "seed fraction": ({"seed": 1.5}, "seed is a whole number from 0, not 1.5"),
+    "checkpoint": ({"checkpoint": True}, "checkpoint is the path of a folder, not True"),
+    "class_weight list": ({"class_weight": [1, 2, 3]}, r"dictionary.*dict\(enumerate\("),
+    "class_weight array": ({"class_weight": np.ones(3)}, r"dictionary.*dict\(enumerate\("),
+    "balanced": ({"class_weight": "balanced"}, "dictionary.*not 'balanced'"),
+    "no number": ({"class_weight": {0: None}}, "weight of the class 0 is None; it is a number"),
+    "text": ({"class_weight": {"dark": "2"}}, "weight of the class 'dark' is '2'; it is a number"),
+    "texts": ({"sample_weight": ["x"] * NUM_IMAGES}, "sample_weight holds .*; it needs numbers"),
+    "callback class": (
+        {"callbacks": [keras.callbacks.EarlyStopping]},
+        r"callbacks are .*EarlyStopping.*; it is a class: write EarlyStopping\(…\)",
+    ),
+    "callback text": ({"callbacks": ["early"]}, "callbacks are .*'early'"),
+    "callback function": ({"callbacks": print}, "callbacks are .*print"),
+    "rate of a schedule": (
+        {"recipe": "quick", "callbacks": [keras.callbacks.ReduceLROnPlateau()]},
+        "ReduceLROnPlateau sets the learning rate, and the recipe 'quick' .*warm_up=None",
+    ),
+    "schedule of a schedule": (
+        {"recipe": "quick", "callbacks": keras.callbacks.LearningRateScheduler(lambda epoch: 0.1)},
+        "LearningRateScheduler sets the learning rate, and the recipe 'quick' .*warm_up=None",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("options", "message"), WRONG_SETTINGS.values(), ids=WRONG_SETTINGS.keys())
+def test_a_wrong_setting_is_named_and_nothing_is_changed(options, message):
+    model = build()
+    before = [weight.copy() for weight in model.get_weights()]
+    with pytest.raises(training.TrainingError, match=message):
+        training.fit(model, make_data(), **({"epochs": 1} | options))
+    assert not model.compiled
+    assert all(map(np.array_equal, before, model.get_weights()))
+
+
+def test_tensorboard_that_is_not_installed_is_named(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "tensorboard", None)
+    with pytest.raises(training.TrainingError, match="pip install tensorboard"):
+        training.fit(build(), make_data(), callbacks=keras.callbacks.TensorBoard(tmp_path))
+
+
+def test_numbers_of_numpy_make_the_same_run(tmp_path):
+    recipe = Recipe(
+        learning_rate=np.float32(0.5), batch_size=np.int64(64), validation_split=np.float32(0.25)
+    )
+    recipe = replace(recipe, mirror=np.bool_(True))
+    history = training.fit(
+        build(), make_data(), recipe=recipe, epochs=np.int64(1), seed=np.int64(1),
+        checkpoint=tmp_path / "numpy",
+    )  # fmt: skip
+    plain = Recipe(learning_rate=0.5, batch_size=64, validation_split=0.25, mirror=True)
+    again = training.fit(
+        build(), make_data(), recipe=plain, epochs=1, seed=1, checkpoint=tmp_path / "numpy"
+    )
+    pd.testing.assert_frame_equal(history.epochs, again.epochs)
+    training.held_back(make_data(), seed=np.int64(1))
+
+
+def test_no_callbacks_may_be_said_as_keras_takes_it():
+    assert len(training.fit(build(), make_data(), epochs=1, callbacks=None).epochs) == 1
+
+
+def test_a_checkpoint_in_the_home_folder(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    training.fit(build(), make_data(), epochs=1, checkpoint="~/run")
+    assert (tmp_path / "run/state.json").exists()

@@ -68,11 +68,15 @@ def load(
         raise DatasetError(
             f"a data set is a name or a path, such as {NAMES[0]!r}, not {name_or_path!r}"
         )
-    _check_whole_number("seed", seed, smallest=0)
-    numbers = {"num_train": num_train, "num_test": num_test, "image_size": image_size}
-    for argument, value in numbers.items():
-        if value is not None:
-            _check_whole_number(argument, value, smallest=1)
+    seed = _whole_number("seed", seed, smallest=0)
+    num_train, num_test, image_size = (
+        None if value is None else _whole_number(argument, value, smallest=1)
+        for argument, value in (
+            ("num_train", num_train),
+            ("num_test", num_test),
+            ("image_size", image_size),
+        )
+    )
     if name_or_path in NAMES and image_size not in (None, 32):
         raise DatasetError(
             f"{name_or_path} has images of 32×32 pixels: image_size={image_size} works for a "
@@ -152,10 +156,12 @@ def _load_photographs(name_or_path: str | Path, image_size: int | None, seed: in
     return image_folder.load(Path(locate(name_or_path)), image_size=image_size, seed=seed)
 
 
-def _check_whole_number(argument: str, value: object, *, smallest: int) -> None:
+def _whole_number(argument: str, value: object, *, smallest: int) -> int:
+    """The number as one of Python's own, since files and other libraries take no NumPy's."""
     is_whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
     if not is_whole or value < smallest:  # type: ignore[operator]
         raise DatasetError(f"{argument} is a whole number of at least {smallest}, not {value!r}")
+    return int(value)  # type: ignore[call-overload,no-any-return]
 
 
 def _at_most(data: ImageDataset, split: str, number: int | None) -> int | None:

@@ -117,7 +117,7 @@ def load(key: str, decode: Callable[[], Decoded]) -> Stored:
             _create(entry, decode)
         try:
             stored = _read(entry)
-        except (OSError, EOFError, ValueError) as error:
+        except (OSError, EOFError, ValueError, RecursionError) as error:
             if entry.exists():  # and not removed by another process since
                 warn(f"{entry} is damaged ({error}) and is made again")
                 _remove(entry)
@@ -241,10 +241,17 @@ def _read(entry: Path) -> Stored:
         return cast(NDArray[Any], np.load(entry / f"{name}.npy", mmap_mode=mode))
 
     def texts(path: Path) -> tuple[str, ...]:
-        return tuple(json.loads(path.read_text(encoding="utf-8")))
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(found, list) or not all(isinstance(one, str) for one in found):
+            raise ValueError(f"{path.name} holds no texts")
+        return tuple(found)
 
+    class_names = texts(entry / "class_names.json")
+    for split in ("train", "test"):
+        if array(f"{split}_labels").max(initial=-1) >= len(class_names):
+            raise ValueError(f"{split}_labels.npy names classes that there are not")
     return _finish(
-        texts(entry / "class_names.json"),
+        class_names,
         {split: array(f"{split}_images", "r") for split in ("train", "test")},
         {split: array(f"{split}_labels") for split in ("train", "test")},
         {split: array(f"{split}_brightness") for split in ("train", "test")},

@@ -125,7 +125,7 @@ class _Pictures:
         def finish() -> tuple[str, ...]:
             self._check_unchanged()
             decoding.check()
-            return (*(() if self._layout else found.notes), *decoding.unreadable.notes())
+            return (*(() if self._layout else found.notes), *decoding.notes())
 
         return cache.Decoded(
             found.class_names, decoding.part("train"), decoding.part("test"), finish
@@ -178,6 +178,8 @@ class _Decoding:
             split: np.zeros(len(found.class_names), int) for split in ("train", "test")
         }
         self.unreadable = _Unreadable()
+        self._unknown: list[str] = []  # files without an ending that are no pictures
+        self._has_pictures_without_ending = False
         total = len(found.pictures)
         _check_total(total, self._shape)
         self._progress = tqdm(
@@ -213,14 +215,24 @@ class _Decoding:
         try:
             if file.size > sources.MAX_FILE_BYTES:
                 raise ValueError(f"it has more than {sources.MAX_FILE_BYTES // 2**20} MB")
-            return pictures.read(self._source.read(file), file.name, self._shape[0])
+            image = pictures.read(self._source.read(file), file.name, self._shape[0])
+            self._has_pictures_without_ending |= not pictures.ending(file.name)
+            return image
         except Exception as error:  # a damaged archive makes zipfile raise almost anything
+            if isinstance(error, pictures.NoPictureError) and not pictures.ending(file.name):
+                self._unknown.append(file.name)
+                return None
             self.unreadable.names[str(error) or type(error).__name__].append(file.name)
             return None
 
     def check(self) -> None:
         """Raise an error if too much can't be read."""
-        path, total = printable(self._source.path), len(self._found.pictures)
+        if self._has_pictures_without_ending:  # so the others are damaged ones
+            for name in self._unknown:
+                self.unreadable.names[pictures.NO_PICTURE].append(name)
+            self._unknown.clear()
+        path = printable(self._source.path)
+        total = len(self._found.pictures) - len(self._unknown)
         if len(self.unreadable) > MAX_UNREADABLE * total:
             raise DatasetError(
                 f"{len(self.unreadable):,} of the {total:,} pictures in {path} can't be read, more "
@@ -230,10 +242,21 @@ class _Decoding:
         for split, least in {"train": 1, "test": 1}.items() if is_split else [("train", 2)]:
             if lacking := np.flatnonzero(self._num_read[split] < least).tolist():
                 name = self._found.class_names[lacking[0]]
+                others = _Unreadable({**self.unreadable.names})
+                if self._unknown:
+                    others.names[pictures.NO_PICTURE] = self._unknown
                 raise DatasetError(
-                    f"too few pictures of the class {name!r} in {path} can be read: "
-                    f"{self.unreadable}"
+                    f"too few pictures of the class {name!r} in {path} can be read: {others}"
                 )
+
+    def notes(self) -> list[str]:
+        """What is left out."""
+        if not self._unknown:
+            return self.unreadable.notes()
+        return [
+            *self.unreadable.notes(),
+            f"no pictures, having no ending and no known format: {sources.quoted(self._unknown)}",
+        ]
 
 
 def _check_image_size(image_size: int) -> None:

@@ -252,7 +252,8 @@ def _class_names(
     if len(names) == 1:
         raise DatasetError(f"{path} has only one class, {names[0]!r}: a data set needs two or more")
     if odd := [name for name in names if not name.isprintable() or not name]:
-        raise DatasetError(f"{path} has a class folder {odd[0]!r}: rename it in printable letters")
+        shown = repr(odd[0]) if odd[0] else "whose name is nothing but spaces"
+        raise DatasetError(f"{path} has a class folder {shown}: rename it in printable letters")
     if "" in counts and (single := [name for name in names if counts[""][name] == 1]):
         raise DatasetError(
             f"{path} has only one picture of the class {single[0]!r}: one to train on and one to "

@@ -37,6 +37,7 @@ _ENDINGS = {
     *(".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp"),
     *_OTHER_FORMATS,
 }
+NO_PICTURE = f"it is damaged or not one of {', '.join(FORMATS)}"
 _GREY_16 = ("PNG", "PPM")  # their 16 bits of grey may come as whole numbers of 32 bits
 _HEIC = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 
@@ -86,8 +87,7 @@ def _advice(content: bytes, name: str) -> str:
     is_heic = content[4:8] == b"ftyp" and content[8:12] in _HEIC
     if not content:
         return "it is empty"
-    unknown = f"it is damaged or not one of {', '.join(FORMATS)}"
-    return _OTHER_FORMATS.get(".heic" if is_heic else ending(name), unknown)
+    return _OTHER_FORMATS.get(".heic" if is_heic else ending(name), NO_PICTURE)
 
 
 def _as_rgb(image: Image.Image, size: int) -> Image.Image:

@@ -72,8 +72,11 @@ class Source(Protocol):
     """A folder, zip or tar with files in it."""
 
     path: Path
-    notes: list[str]  # what of it is left out
     is_one_file: bool
+
+    @property
+    def notes(self) -> list[str]:
+        """What of it is left out, as far as it has been looked through."""
 
     def folders(self, folder: str) -> list[Folder]:
         """The visible folders in a folder, "" for the outermost, sorted by name."""
@@ -143,7 +146,17 @@ def _asked(path: Path, question: Callable[[], _Answer]) -> _Answer:
     try:
         return question()
     except OSError as error:
-        raise DatasetError(f"{printable(path)} can't be read: {error}") from error
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: OSError) -> DatasetError:
+    return DatasetError(f"{printable(path)} can't be read: {error}")
+
+
+def _identity(source: Path, folder: Path) -> tuple[int, int]:
+    """What two paths have in common that lead to one folder."""
+    status = _asked(source, folder.stat)
+    return status.st_dev, status.st_ino
 
 
 def _is_hidden(name: str) -> bool:
@@ -158,11 +171,19 @@ class _Tree:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.notes: list[str] = []
         self._began = time.time_ns()
+        self._leading_back: dict[str, None] = {}
         self._statuses: dict[str, os.stat_result] = {}
         self._scanned: dict[str, list[os.DirEntry[str]]] = {}
         self._num_seen = 0
+
+    @property
+    def notes(self) -> list[str]:
+        if not self._leading_back:
+            return []
+        return [
+            f"links that lead to a folder around them are left out: {quoted(self._leading_back)}"
+        ]
 
     def folders(self, folder: str) -> list[Folder]:
         return [
@@ -172,18 +193,31 @@ class _Tree:
         ]
 
     def files(self, folder: str) -> list[File]:
-        return [self._file(folder, entry) for entry in self._scan(folder) if not _is_folder(entry)]
+        listed = (self._file(folder, one) for one in self._scan(folder) if not _is_folder(one))
+        return [file for file in listed if file]
 
     def walk(self, folder: str) -> Iterator[File]:
-        """Links are followed, and each folder is entered once, however many links lead to it."""
+        """Links are followed, and each folder is entered once, however many links lead to it.
+
+        One that leads to a folder around ``folder`` isn't followed: it would bring the pictures of
+        other classes.
+        """
         waiting, seen = [folder], set[tuple[int, int]]()
+        around = {_identity(self.path, one) for one in self._around(folder)}
         while waiting:
             current = waiting.pop()
-            status = _asked(self.path, (self.path / current).stat)
-            if (status.st_dev, status.st_ino) not in seen:
-                seen.add((status.st_dev, status.st_ino))
+            identity = _identity(self.path, self.path / current)
+            if identity in around:
+                self._leading_back[current] = None
+            elif identity not in seen:
+                seen.add(identity)
                 waiting += [inner.key for inner in self.folders(current)]
                 yield from self.files(current)
+
+    def _around(self, folder: str) -> set[Path]:
+        """The folders around one: those by which its path goes, and those in which it really is."""
+        place = self.path.absolute() / folder
+        return {*place.parents, *place.resolve().parents}
 
     def _scan(self, folder: str) -> list[os.DirEntry[str]]:
         if folder not in self._scanned:
@@ -201,13 +235,20 @@ class _Tree:
             )
         return sorted(found, key=attrgetter("name"))
 
-    def _file(self, folder: str, entry: "os.DirEntry[str]") -> File:
+    def _file(self, folder: str, entry: "os.DirEntry[str]") -> File | None:
+        """The file of an entry; None if it has been removed since the folder was listed."""
         key = _join(folder, entry.name)
         problem = ""
         try:
             status = entry.stat()
         except OSError:
-            status, problem = entry.stat(follow_symlinks=False), "it is a link that leads nowhere"
+            try:
+                status = entry.stat(follow_symlinks=False)
+            except FileNotFoundError:
+                return None
+            except OSError as error:
+                raise _unreadable(self.path, error) from error
+            problem = "it is a link that leads nowhere"
         if not problem and not stat.S_ISREG(status.st_mode):  # a pipe would keep us waiting
             problem = "it isn't a regular file"
         self._statuses[key] = status

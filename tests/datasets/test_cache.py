@@ -8,8 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from course_utils import datasets
 from course_utils.datasets import cache
 from course_utils.datasets.base import DatasetError, DatasetWarning
+from tests.datasets.own_pictures import make_folder, small
 
 
 def decoded(value=0, *, fail_after=None, missing=0):
@@ -305,3 +307,19 @@ def test_folder(monkeypatch, folders):
     assert cache.folder() == Path("~")
     monkeypatch.delenv("COURSE_CACHE")
     assert cache.folder().name == "pixels-and-people"
+
+
+@pytest.mark.parametrize("name", ["class_names.json", "notes.json"])
+@pytest.mark.parametrize(
+    "text", ["[1]", "3", "{}", '"cat"', pytest.param("[" * 10**5, id="deep"), "[]"]
+)
+def test_an_entry_whose_texts_are_others_is_made_again(folders, name, text):
+    path = make_folder(folders / "pictures", small() | {"train/cat/x.png": b"?"})
+    whole = datasets.load(path)
+    (entry,) = (folders / "cache").iterdir()
+    if (name, text) == ("notes.json", "[]"):
+        pytest.skip("this says that nothing was left out")
+    (entry / name).write_text(text)
+    again = datasets.load(path)
+    assert again.class_names == whole.class_names
+    assert again.train.fingerprint() == whole.train.fingerprint()

@@ -821,3 +821,41 @@ def test_real_photographs(folders):
     assert data.train.images.shape[1:] == (32, 32, 3)
     assert len(data.class_names) == 10
     assert 80 < data.train.images.mean() < 160
+
+
+# --- files without an ending
+
+
+def test_a_file_without_an_ending_that_is_no_picture_counts_as_none(folders, kind, settle):
+    path = make(kind, folders, small() | {"train/cat/LICENSE": b"?", "train/ship/Makefile": b"?"})
+    settle()
+    for _ in range(2):
+        data, said = load_saying(path)
+        check_small(data)
+        (message,) = said
+        assert message.startswith("no pictures, having no ending and no known format: ")
+        assert "'train/cat/LICENSE'" in message
+        assert "'train/ship/Makefile'" in message
+
+
+def test_where_pictures_have_no_ending_one_that_cannot_be_read_counts(folders, kind):
+    contents = {name.removesuffix(".png"): content for name, content in small().items()}
+    damaged = dict.fromkeys(("train/cat/0", "train/cat/1", "train/ship/0"), b"?")
+    with pytest.raises(DatasetError, match=r"3 of the 18 pictures in .* can't be read"):
+        datasets.load(make(kind, folders, contents | damaged))
+
+
+def test_a_class_of_nothing_but_files_that_are_no_pictures_is_named(folders, kind):
+    contents = without("train/cat") | {"train/cat/LICENSE": b"?"}
+    with pytest.raises(DatasetError, match=r"of the class 'cat' .* can be read: .*LICENSE"):
+        datasets.load(make(kind, folders, contents))
+
+
+@pytest.mark.parametrize("number", [np.int64, np.uint8])
+def test_numbers_of_numpy_are_numbers(folders, number):
+    path = make_folder(folders / "pictures", small())
+    options = {"image_size": number(16), "seed": number(3), "num_train": number(4)}
+    data = datasets.load(path, **options)
+    assert data.train.images.shape == (4, 16, 16, 3)
+    whole = {name: int(value) for name, value in options.items()}
+    assert data.train.fingerprint() == datasets.load(path, **whole).train.fingerprint()

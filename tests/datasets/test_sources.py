@@ -5,6 +5,7 @@ import gzip
 import io
 import os
 import tarfile
+from pathlib import Path
 
 import pytest
 
@@ -112,3 +113,26 @@ def test_names_that_lead_out_of_a_tar_are_left_out_and_that_is_said(folders):
         "names that lead out of it are left out: "
         "'../x.png', '/train/cat/y.png', 'train/cat/../v.png'"
     ]
+
+
+@pytest.mark.parametrize("link", ["train/cat/back", "train/cat/a/back", "train/back"])
+@pytest.mark.parametrize("to", ["", "train", ".."])
+def test_a_link_to_a_folder_around_it_brings_no_pictures_of_other_classes(folders, link, to):
+    path = make_folder(folders / "pictures", small() | {"train/cat/a/x.txt": b"?"})
+    (path / link).symlink_to(path / to)
+    data, said = load_saying(path)
+    check_small(data)
+    assert f"links that lead to a folder around them are left out: '{link}'" in said
+
+
+def test_a_file_that_is_removed_while_its_folder_is_listed_is_not_there(folders, monkeypatch):
+    path = make_folder(folders / "pictures", small() | {"train/cat/x.png": encoded("red")})
+    sort = sources.attrgetter("name")
+
+    def remove_and_sort(entry):
+        if entry.name == "x.png":
+            Path(entry.path).unlink(missing_ok=True)
+        return sort(entry)
+
+    monkeypatch.setattr(sources, "attrgetter", lambda name: remove_and_sort)
+    check_small(datasets.load(path))
