@@ -239,6 +239,7 @@ def test_as_it_was_handed_in_it_would(page, open_submission, as_handed_in, watch
     as_handed_in.write_text(as_handed_in.read_text().replace("![gone]", "[gone]"))
     open_submission("mallory")
     page.get_by_role("link", name="a link").click()
+    page.wait_for_function("'ran_link' in window")  # the page runs it after the click
     page.wait_for_load_state("networkidle")
     assert set(page.evaluate(RAN)) == {*RUNS_AT_ONCE.values(), "link", "output"}
     assert sorted(watch.requests) == ["http://spy.example/1.png", "http://spy.example/2.png"]

@@ -22,7 +22,7 @@ LESSONS = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
 TYPED = LESSONS if os.environ.get("COURSE_LESSONS") == "all" else LESSONS[:1]
 SOLUTION = re.compile(r"### BEGIN SOLUTION\n(.*?) *### END SOLUTION", re.DOTALL)
 MARKS = re.compile(r" *### (BEGIN|END) SOLUTION\n?")
-MINUTES = 60_000  # milliseconds
+MINUTE = 60_000  # milliseconds
 
 
 @pytest.fixture
@@ -87,7 +87,7 @@ def run_all(page):
         " const cells = [...p.content.widgets].filter(c => c.model.type === 'code');"
         " return p.sessionContext.session?.kernel?.status === 'idle'"
         "   && cells.every(c => c.model.executionCount !== null || c.model.outputs.length); }",
-        timeout=10 * MINUTES,
+        timeout=10 * MINUTE,
     )
 
 
@@ -106,7 +106,7 @@ def test_a_learner_types_the_solutions_and_each_check_is_passed(lab, page, lesso
     path = folder / f"{lesson}.ipynb"
     typed = solutions(lesson)
     cells = nbformat.read(path, as_version=4).cells
-    page.set_default_timeout(2 * MINUTES)
+    page.set_default_timeout(2 * MINUTE)
     page.goto(f"{address}/lab/tree/{path.name}?token={token}", wait_until="commit")
     page.wait_for_function(
         "() => window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status"
