@@ -87,11 +87,10 @@ def _split_of(name: str) -> str | None:
 
 
 def _splits(source: Source, folder: str) -> dict[str, Folder]:
-    """The folders for training, testing and validation in a folder; the plainest name counts."""
+    """The folders for training, testing and validation in a folder; the shortest name counts."""
     found: dict[str, Folder] = {}
     for inner in sorted(source.folders(folder), key=lambda inner: (len(inner.name), inner.name)):
-        split = _split_of(inner.name)
-        if split and (split not in found or inner.name in _SPLIT_NAMES[split]):
+        if split := _split_of(inner.name):
             found.setdefault(split, inner)
     return found
 

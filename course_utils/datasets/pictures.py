@@ -17,7 +17,6 @@ FORMATS = (
 MAX_PIXELS = 50_000_000
 SMALLEST_SIZE, LARGEST_SIZE = 8, 512
 
-_AS_JPEG = "save it as JPEG or PNG with the program that made it"
 _OTHER_FORMATS = {
     **dict.fromkeys(
         (".heic", ".heif"),
@@ -30,7 +29,10 @@ _OTHER_FORMATS = {
         (".arw", ".cr2", ".cr3", ".dng", ".nef", ".orf", ".raf", ".rw2"),
         "it is a camera's raw file: save it as JPEG",
     ),
-    **dict.fromkeys((".psd", ".xcf", ".jxl", ".jp2"), f"its format isn't known: {_AS_JPEG}"),
+    **dict.fromkeys(
+        (".psd", ".xcf", ".jxl", ".jp2"),
+        "its format isn't known: save it as JPEG or PNG with the program that made it",
+    ),
 }
 _ENDINGS = {
     *(".avif", ".bmp", ".dib", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm"),
