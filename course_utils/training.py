@@ -181,7 +181,7 @@ def fit(
         keeper = Checkpoint(folder, identity, model, grows=grows)
     order = np.random.default_rng(seed).permutation(len(data.train))
     training, validation = np.split(order, [_num_training(plan, len(order))])
-    batches = _Batches(
+    batches = Batches(
         data.train,
         training,
         plan,
@@ -197,18 +197,18 @@ def fit(
     model.class_names = data.class_names
     try:
         if finished < plan.epochs:
-            _adapt(model, data.train.images[np.sort(training[:NUM_ADAPT])])
+            adapt(model, data.train.images[np.sort(training[:NUM_ADAPT])])
             model.fit(
                 batches,
                 validation_data=(
-                    _Batches(data.train, validation, plan, num_classes=answers.num_classes)
+                    Batches(data.train, validation, plan, num_classes=answers.num_classes)
                     if len(validation)
                     else None
                 ),
                 validation_freq=plan.epochs if plan.validate_last else 1,
                 initial_epoch=finished,
                 epochs=plan.epochs,
-                shuffle=False,  # _Batches shuffles images; Keras would shuffle whole batches
+                shuffle=False,  # Batches shuffles images; Keras would shuffle whole batches
                 verbose=0,
                 callbacks=[
                     keras.callbacks.LambdaCallback(on_epoch_begin=batches.start_epoch),
@@ -260,7 +260,7 @@ def _num_training(plan: Recipe, num_images: int) -> int:
     return num_images - round(plan.validation_split * num_images)
 
 
-def _adapt(model: keras.Model, images: NDArray[np.uint8]) -> None:
+def adapt(model: keras.Model, images: NDArray[np.uint8]) -> None:
     """Let a whitening layer that knows no pictures yet see some, scaled as the network does it.
 
     One that lies deeper, or in a network that is no chain, takes the first batch that it sees.
@@ -583,7 +583,7 @@ def _shape(lengths: tuple[int, ...]) -> str:
     return " × ".join(str(length) for length in lengths)
 
 
-class _Batches(keras.utils.PyDataset):
+class Batches(keras.utils.PyDataset):
     """Batches of (images, one-hot labels), and weights if there are any, read from a split.
 
     With ``augment`` they are shuffled anew in each epoch, and mirrored, shifted and cut as the

@@ -331,10 +331,10 @@ def test_batches_that_are_not_full_are_left_out_where_the_recipe_says_so():
     for whole, expected in ((True, 4), (False, 5)):
         recipe = replace(FAST, whole_batches=whole)
         indices = np.arange(150)
-        batches = training._Batches(split, indices, recipe, num_classes=3, augment=True)
+        batches = training.Batches(split, indices, recipe, num_classes=3, augment=True)
         assert len(batches) == expected
     # never in validation
-    assert len(training._Batches(split, indices, FAST, num_classes=3)) == 5
+    assert len(training.Batches(split, indices, FAST, num_classes=3)) == 5
 
 
 @pytest.mark.parametrize("recipe", [training.Recipe(learning_rate=1e20), FAST])
@@ -359,14 +359,14 @@ def test_a_checkpoint_from_before_the_divergence_is_kept(tmp_path):
     training.fit(build(), make_data(), recipe=recipe, epochs=1, checkpoint=tmp_path)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     model = build()
-    batches = training._Batches.__getitem__
+    batches = training.Batches.__getitem__
 
     def poisoned(self, index):
         images, labels = batches(self, index)
         return images, labels * (np.nan if self._epoch == 1 else 1)
 
     with pytest.MonkeyPatch.context() as patch, pytest.raises(training.TrainingError, match="nan"):
-        patch.setattr(training._Batches, "__getitem__", poisoned)
+        patch.setattr(training.Batches, "__getitem__", poisoned)
         training.fit(model, make_data(), recipe=recipe, epochs=2, checkpoint=tmp_path)
     assert before == {path.name: path.read_bytes() for path in tmp_path.iterdir()}
 

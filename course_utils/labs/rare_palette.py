@@ -6,14 +6,12 @@ nothing else. The tables show that a mechanism can occur, not that it does in ph
 
 from collections.abc import Iterable
 from itertools import product
+from typing import Any
 
 import pandas as pd
-from tqdm.auto import tqdm
 
 from course_utils import datasets
-from course_utils.evaluation import evaluate
 from course_utils.labs import miniature
-from course_utils.progress import is_watched
 
 
 def measure(
@@ -37,10 +35,9 @@ def measure(
         One row per prevalence, seed and palette tested on: ``palette_prevalence``, ``seed``,
         ``palette`` and ``accuracy``.
     """
-    rows = []
-    model = None
-    runs = list(product(palette_prevalences, seeds))
-    for prevalence, seed in tqdm(runs, desc="prevalence × seed", disable=not is_watched()):
+
+    def run(setting: tuple[float, int]) -> list[dict[str, Any]]:
+        prevalence, seed = setting
         data = datasets.load(
             "pixels10",
             num_train=num_train,
@@ -48,11 +45,10 @@ def measure(
             seed=seed,
             palette_prevalence=prevalence,
         )
-        model = model or miniature.build(data)
-        miniature.train(model, data, seed=seed, epochs=epochs)
-        by_palette = evaluate(model, data, group="palette").by_group
-        assert by_palette is not None  # evaluate() always groups
-        rows += [
+        network = miniature.train(data, seed=seed, epochs=epochs)
+        by_palette = network.evaluate(data, group="palette").by_group
+        assert by_palette is not None  # evaluate() was given a group
+        return [
             {
                 "palette_prevalence": prevalence,
                 "seed": seed,
@@ -61,7 +57,9 @@ def measure(
             }
             for palette, accuracy in by_palette.accuracy.items()
         ]
-    return pd.DataFrame(rows)
+
+    settings = product(palette_prevalences, seeds)
+    return miniature.table(run, settings, label="prevalence × seed")
 
 
 def gaps(runs: pd.DataFrame) -> pd.DataFrame:

@@ -6,17 +6,15 @@ get the same prediction, be it right or wrong.
 
 from collections.abc import Iterable
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from tqdm.auto import tqdm
 
 from course_utils import augmentation, models
 from course_utils.datasets.base import ImageDataset
-from course_utils.evaluation import evaluate
 from course_utils.labs import miniature
-from course_utils.progress import is_watched
 
 
 def measure(
@@ -41,23 +39,21 @@ def measure(
         One row per pooling and seed: ``pooling``, ``seed``, ``shift_consistency``, ``accuracy``
         and ``gap`` (accuracy of the best-served group of ``data.group`` minus the worst-served).
     """
-    rows = []
-    networks = {pooling: miniature.build(data, pooling=pooling) for pooling in poolings}
-    runs = list(product(networks.items(), seeds))
-    for (pooling, model), seed in tqdm(runs, desc="pooling × seed", disable=not is_watched()):
-        miniature.train(model, data, seed=seed, epochs=epochs)
+
+    def run(setting: tuple[int, models.Pooling]) -> list[dict[str, Any]]:
+        seed, pooling = setting
+        network = miniature.train(data, seed=seed, epochs=epochs, pooling=pooling)
         generator = np.random.default_rng(seed)
         first, second = (
-            model.predict(
-                shift_randomly(data.test.images, max_shift=max_shift, generator=generator),
-                verbose=0,
+            network.predict(
+                shift_randomly(data.test.images, max_shift=max_shift, generator=generator)
             ).argmax(axis=1)
             for _ in range(2)
         )
-        evaluation = evaluate(model, data)
+        evaluation = network.evaluate(data)
         assert evaluation.by_group is not None  # evaluate() always groups
         by_group = evaluation.by_group.accuracy
-        rows.append(
+        return [
             {
                 "pooling": pooling,
                 "seed": seed,
@@ -65,8 +61,11 @@ def measure(
                 "accuracy": evaluation.accuracy.value,
                 "gap": by_group.max() - by_group.min(),
             }
-        )
-    return pd.DataFrame(rows)
+        ]
+
+    # Seed by seed, so that two threads seldom need the same architecture at a time.
+    settings = product(seeds, poolings)
+    return miniature.table(run, settings, label="seed × pooling")
 
 
 def shift_randomly(
