@@ -16,7 +16,7 @@ from PIL import Image
 
 from course_utils import models, plots
 from course_utils.datasets.base import Datasheet, ImageDataset, ImageSplit
-from course_utils.evaluation import evaluate_predictions, wilson
+from course_utils.evaluation import DIFFERENCE, evaluate_predictions, wilson
 from course_utils.labs.ablation import summarise
 from course_utils.training import RECIPES
 
@@ -93,6 +93,18 @@ def make_race():
     return pd.DataFrame(rows, columns=["contestant", "seconds", "accuracy"])
 
 
+def make_runs(**columns):
+    table = pd.DataFrame(
+        {
+            "condition": ["one"] * 3 + ["two"] * 3,
+            "dose": [0.5] * 3 + [0.02] * 3,
+            "seed": [4, 5, 6] * 2,
+            "accuracy": [0.8, 0.81, 0.82, 0.5, 0.51, 0.52],
+        }
+    )
+    return table.assign(**columns)
+
+
 @pytest.fixture(scope="module")
 def model():
     import keras
@@ -149,6 +161,12 @@ def all_plots(data, evaluation, model):
             title="Errors",
             xlabel="error rate",
             reference=0.1,
+        ),
+        "seeds": plots.seeds(
+            make_runs(), label="condition", value="accuracy", title="Seeds", xlabel="accuracy"
+        ),
+        "doses": plots.doses(
+            make_runs(), dose="dose", value="accuracy", title="D", xlabel="dose", ylabel="accuracy"
         ),
     }
 
@@ -621,3 +639,53 @@ def test_a_races_time_axis_is_logarithmic_and_read_as_times():
 def test_a_race_needs_a_training():
     with pytest.raises(ValueError, match="has no rows"):
         plots.training_race(make_race()[:0])
+
+
+def test_seeds_are_drawn_as_joined_points_over_the_interval_of_their_mean():
+    runs = make_runs(gap=[-0.1, 0.0, 0.1, 0.3, 0.4, 0.5])
+    plot = plots.seeds(
+        runs, label="condition", value="gap", title="t", xlabel="gap", bounds=DIFFERENCE
+    )
+    joined = [line.get_xdata() for line in plot.figure.axes[0].lines]
+    for seed_values in ([-0.1, 0.3], [0.0, 0.4], [0.1, 0.5]):
+        assert any(np.array_equal(line, seed_values) for line in joined)
+    assert any(np.array_equal(line, [0, 0]) for line in joined)  # at zero
+    low, high = plot.figure.axes[0].get_xlim()
+    assert low < 0 < high
+    assert "from 0.0" in plot.summary
+    assert "(two)" in plot.summary
+    assert "3 seeds" in plot.alt
+
+
+def test_doses_are_drawn_in_their_order_with_a_line_for_each_seed():
+    runs = make_runs()
+    plot = plots.doses(
+        runs, dose="dose", value="accuracy", title="t", xlabel="share", ylabel="accuracy"
+    )
+    axes = plot.figure.axes[0]
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == ["2 %", "50 %"]
+    assert any(np.allclose(line.get_ydata(), [0.5, 0.8]) for line in axes.lines)
+    assert plot.summary.startswith("Accuracy goes from 51.0 %")
+
+
+def test_doses_of_several_series_are_told_apart():
+    runs = make_runs(dose=[1, 1, 1, 2, 2, 2], gap=[0.0, 0.1, 0.2] * 2)
+    both = pd.concat([runs.assign(group="A"), runs.assign(group="B", gap=runs.gap - 0.5)])
+    plot = plots.doses(
+        both, dose="dose", value="gap", series="group", title="t", xlabel="dose", ylabel="gap",
+        bounds=DIFFERENCE, shares=False,
+    )  # fmt: skip
+    assert "A goes from" in plot.summary
+    assert " and B goes from −40.0 %" in plot.summary
+    assert [tick.get_text() for tick in plot.figure.axes[0].get_xticklabels()] == ["1", "2"]
+
+
+@pytest.mark.parametrize("draw", [plots.seeds, plots.doses])
+def test_experiments_need_their_columns_and_three_seeds(draw):
+    texts = {"title": "t", "xlabel": "x"}
+    names = {"label": "condition"} if draw is plots.seeds else {"dose": "condition", "ylabel": "y"}
+    with pytest.raises(ValueError, match="missing are"):
+        draw(make_runs(), value="gap", **texts, **names)
+    few = make_runs(gap=[0.1] * 6).query("seed < 6")
+    with pytest.raises(ValueError, match="at least 3 seeds"):
+        draw(few, value="gap", **texts, **names)

@@ -67,9 +67,9 @@ def _list(value: Any) -> Any:
 
 CHECKS = {
     "4.1": consistency,
-    "4.2": gap,
-    "4.3": overall_error,
-    "4.4": possible_counts,
+    "4.3": gap,
+    "4.8": overall_error,
+    "4.9": possible_counts,
 }
 
 
@@ -157,7 +157,7 @@ def _possible_counts(generator: Generator) -> list[Case]:
 
 PROBES = {
     "4.1": Probe(_consistency, 1e-6, read_numbers),
-    "4.2": Probe(_gap, 1e-6, read_numbers),
-    "4.3": Probe(_overall_error, 1e-6, read_numbers),
-    "4.4": Probe(_possible_counts, 0, read_whole_numbers),
+    "4.3": Probe(_gap, 1e-6, read_numbers),
+    "4.8": Probe(_overall_error, 1e-6, read_numbers),
+    "4.9": Probe(_possible_counts, 0, read_whole_numbers),
 }

@@ -22,7 +22,7 @@ from course_utils.plots.evaluation import (
     group_accuracy,
     mistakes,
 )
-from course_utils.plots.experiments import ablation, intervals
+from course_utils.plots.experiments import ablation, doses, intervals, seeds
 from course_utils.plots.networks import (
     activations,
     cross_entropy_curve,
@@ -52,6 +52,7 @@ __all__ = [
     "confusion",
     "cross_entropy_curve",
     "descent",
+    "doses",
     "filters",
     "group_accuracy",
     "group_counts",
@@ -65,5 +66,6 @@ __all__ = [
     "poolings",
     "rows",
     "samples",
+    "seeds",
     "training_race",
 ]

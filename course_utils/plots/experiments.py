@@ -1,15 +1,23 @@
-"""Figures of experiments: intervals of conditions side by side."""
+"""Figures of experiments: conditions side by side, seed by seed, and doses with responses."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
-from course_utils.evaluation import Estimate, percentage
-from course_utils.looks import LOOKS, MIDDLE, ORANGE, looks_of
+from course_utils.evaluation import SHARE, Estimate, over_seeds, percentage
+from course_utils.looks import LIGHT, LOOKS, MIDDLE, ORANGE, looks_of
 from course_utils.plots.evaluation import dots, finish_dots
-from course_utils.plots.style import Plot, in_style, listing, make_figure, percent, plural
+from course_utils.plots.style import (
+    Plot,
+    in_style,
+    listing,
+    make_figure,
+    percent,
+    percent_axis,
+    plural,
+)
 
 
 @in_style()
@@ -69,6 +77,158 @@ def intervals(
         + ".",
         summary=_intervals_summary(table, needed, xlabel, reference),
     )
+
+
+@in_style()
+def seeds(
+    table: pd.DataFrame,
+    *,
+    label: str,
+    value: str,
+    title: str,
+    xlabel: str,
+    seed: str = "seed",
+    bounds: tuple[float, float] = SHARE,
+) -> Plot:
+    """Every seed's result as a point, those of one seed joined, and the mean's interval below.
+
+    Differences, whose bounds reach below zero, get a line at zero.
+
+    Args:
+        table: one row for each condition and seed.
+        label: the column that names the conditions, one row of the figure for each.
+        value: the column of results: shares, or differences of shares.
+        title: what is compared.
+        xlabel: what the results are.
+        seed: the column of seeds.
+        bounds: of the results, as in :func:`course_utils.evaluation.over_seeds`.
+
+    Raises:
+        ValueError: if a column is missing, or a condition has fewer than three seeds.
+    """
+    wide = _by_seed(table, rows=seed, columns=[label], value=value)
+    names = [str(name) for name in wide.columns]
+    estimates = [over_seeds(wide[name].dropna(), bounds=bounds) for name in wide.columns]
+    figure = make_figure(1.5 + 0.5 * len(names))
+    axes = figure.subplots()
+    heights = np.arange(len(names))
+    for _, results in wide.iterrows():
+        axes.plot(results, heights, color=LIGHT, marker="o", markersize=4, linewidth=1, zorder=1)
+    axes.plot(wide, heights[:, np.newaxis].T.repeat(len(wide), 0), ".", color=MIDDLE, zorder=2)
+    ends = pd.DataFrame([[one.value, one.low, one.high] for one in estimates])
+    dots(axes, ends, heights + 0.22, look=LOOKS[0])
+    finish_dots(axes, names, title=title, xlabel=f"{xlabel}: each seed, and their mean")
+    _draw_zero(axes.axvline, bounds)
+    largest, smallest = (pick(estimates, key=float) for pick in (max, min))
+    return Plot(
+        figure,
+        alt=f"{xlabel[:1].upper()}{xlabel[1:]} for {listing(names)}, one row each: grey points for "
+        f"{plural(len(wide), 'seed')}, those of a seed joined by a line, and below them the mean "
+        "with its 95 % interval" + (", beside a line at zero." if bounds[0] < 0 else "."),
+        summary=f"{xlabel[:1].upper()}{xlabel[1:]}, mean of {plural(len(wide), 'seed')}: "
+        + (
+            f"{estimates[0]} ({names[0]})."
+            if len(names) == 1
+            else f"from {smallest} ({names[estimates.index(smallest)]}) to {largest} "
+            f"({names[estimates.index(largest)]})."
+        ),
+    )
+
+
+@in_style()
+def doses(
+    table: pd.DataFrame,
+    *,
+    dose: str,
+    value: str,
+    title: str,
+    xlabel: str,
+    ylabel: str,
+    series: str | None = None,
+    seed: str = "seed",
+    bounds: tuple[float, float] = SHARE,
+    shares: bool = True,
+) -> Plot:
+    """How results change with a dose: the mean's interval at each, and a thin line for each seed.
+
+    Differences, whose bounds reach below zero, get a line at zero.
+
+    Args:
+        table: one row for each dose and seed, and for each of the series if there are any.
+        dose: the column of doses, numbers; they stand side by side at equal distances.
+        value: the column of results: shares, or differences of shares.
+        title: what is asked.
+        xlabel: what the dose is.
+        ylabel: what the results are.
+        series: a column whose values get a line each, in a colour and with a marker of its own.
+        seed: the column of seeds.
+        bounds: of the results, as in :func:`course_utils.evaluation.over_seeds`.
+        shares: whether the doses are shares, to be written in per cent.
+
+    Raises:
+        ValueError: if a column is missing, or a dose has fewer than three seeds.
+    """
+    parts = (
+        [(str(name), part) for name, part in table.groupby(series, sort=False)]
+        if series
+        else [(ylabel, table)]
+    )
+    figure = make_figure(4.4)
+    axes = figure.subplots()
+    sentences = []
+    for (name, part), look in zip(parts, looks_of(len(parts)), strict=True):
+        wide = _by_seed(part, rows=dose, columns=[seed], value=value).sort_index()
+        places = np.arange(len(wide))
+        axes.plot(places, wide, color=look.color, alpha=0.3, linewidth=0.8)
+        estimates = [over_seeds(row.dropna(), bounds=bounds) for _, row in wide.iterrows()]
+        values, lows, highs = np.array([[one.value, one.low, one.high] for one in estimates]).T
+        axes.errorbar(
+            places,
+            values,
+            yerr=[values - lows, highs - values],
+            color=look.color,
+            marker=look.marker,
+            linestyle=look.line,
+            label=name,
+        )
+        written = [f"{100 * one:g} %" if shares else f"{one:g}" for one in wide.index]
+        sentences.append(
+            f"{name} goes from {estimates[0]} at {written[0]} to {estimates[-1]} at {written[-1]}"
+        )
+    axes.set_xticks(places, written)
+    axes.yaxis.set_major_formatter(percent_axis())
+    axes.grid(axis="y")
+    axes.set_xlabel(xlabel)
+    axes.set_ylabel(f"{ylabel}, with 95 % interval")
+    axes.set_title(title)
+    _draw_zero(axes.axhline, bounds)
+    if series:
+        figure.legend(loc="outside lower right", ncols=len(parts))
+    number = len(wide.columns)
+    return Plot(
+        figure,
+        alt=f"Lines of {ylabel} against {xlabel}"
+        + (f", for {listing([name for name, _ in parts])}" if series else "")
+        + f": a thin one for each of {plural(number, 'seed')}, and their means with 95 % intervals"
+        + (", above a line at zero." if bounds[0] < 0 else "."),
+        summary=f"{listing(sentences)[:1].upper()}{listing(sentences)[1:]} (mean of "
+        f"{plural(number, 'seed')}).",
+    )
+
+
+def _by_seed(table: pd.DataFrame, *, rows: str, columns: list[str], value: str) -> pd.DataFrame:
+    """Results as a table of two ways, in order of appearance."""
+    needed = [rows, *columns, value]
+    missing = [column for column in needed if column not in table.columns]
+    if missing or table.empty:
+        raise ValueError(f"the table needs rows and the columns {needed}; missing are {missing}")
+    wide = table.pivot_table(value, index=rows, columns=columns, sort=False)
+    return wide
+
+
+def _draw_zero(draw: Callable[..., object], bounds: tuple[float, float]) -> None:
+    if bounds[0] < 0:
+        draw(0, color=MIDDLE, linestyle="--", linewidth=1.5, zorder=0)
 
 
 def _intervals_summary(

@@ -58,9 +58,9 @@ MISTAKES = {
         lambda values, epsilon: (values - values.mean(axis=0)) / values.std(axis=0),
     ],
     "4.1": [lambda a, b: (a == b).sum(), lambda a, b: 1.0],
-    "4.2": [lambda y, p, g: float(np.mean(y == p)), lambda y, p, g: 0.0],
-    "4.3": [lambda e, n: np.mean(e), lambda e, n: np.sum(np.multiply(e, n))],
-    "4.4": [lambda percent, n: [round(percent * n / 100)], lambda percent, n: []],
+    "4.3": [lambda y, p, g: float(np.mean(y == p)), lambda y, p, g: 0.0],
+    "4.8": [lambda e, n: np.mean(e), lambda e, n: np.sum(np.multiply(e, n))],
+    "4.9": [lambda percent, n: [round(percent * n / 100)], lambda percent, n: []],
 }
 
 

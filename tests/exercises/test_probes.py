@@ -128,12 +128,12 @@ OTHER_WAYS = {
         [(one - one.mean()) / (one.var() + epsilon) ** 0.5 for one in values.T]
     ),
     "4.1": lambda a, b: 1 - np.count_nonzero(a - b) / len(a),
-    "4.2": loop_gap,
-    "4.3": lambda errors, counts: sum(
+    "4.3": loop_gap,
+    "4.8": lambda errors, counts: sum(
         error * count for error, count in zip(errors, counts, strict=True)
     )
     / sum(counts),
-    "4.4": lambda percent, n: np.flatnonzero(np.round(100 / n * np.arange(n + 1), 1) == percent),
+    "4.9": lambda percent, n: np.flatnonzero(np.round(100 / n * np.arange(n + 1), 1) == percent),
 }  # fmt: skip
 
 
@@ -207,9 +207,9 @@ WRONG = {
     "3.16": [lambda step, num_steps, highest, warm_up: highest * 2],
     "3.17": [lambda values, epsilon: values - values.mean(axis=0)],
     "4.1": [lambda a, b: (a == b).sum(), lambda a, b: 1.0, lambda a, b: np.mean(a != b) + 1],
-    "4.2": [lambda y, p, g: 0.0, lambda y, p, g: float(np.mean(y == p)) + 1],
-    "4.3": [lambda e, n: np.sum(np.multiply(e, n)), lambda e, n: sum(e)],
-    "4.4": [lambda percent, n: [percent], lambda percent, n: n],
+    "4.3": [lambda y, p, g: 0.0, lambda y, p, g: float(np.mean(y == p)) + 1],
+    "4.8": [lambda e, n: np.sum(np.multiply(e, n)), lambda e, n: sum(e)],
+    "4.9": [lambda percent, n: [percent], lambda percent, n: n],
 }
 PARTLY_RIGHT = {
     "1.1": [
@@ -249,12 +249,12 @@ PARTLY_RIGHT = {
         lambda values, epsilon: (values - values.mean(axis=0)) / values.std(axis=0),
     ],
     "4.1": [lambda a, b: 0.5 if len(a) < 40 else np.mean(a == b)],
-    "4.2": [
+    "4.3": [
         lambda y, p, g: np.ptp([np.mean((y == p)[g == one]) for one in np.unique(g)[:2]]),
         lambda y, p, g: np.mean((y == p)[g == "A"]) - np.mean((y == p)[g == "B"]),
     ],
-    "4.3": [lambda e, n: np.mean(e), lambda e, n: (e * n).sum() / n.sum()],
-    "4.4": [lambda percent, n: [round(percent * n / 100)], lambda percent, n: []],
+    "4.8": [lambda e, n: np.mean(e), lambda e, n: (e * n).sum() / n.sum()],
+    "4.9": [lambda percent, n: [round(percent * n / 100)], lambda percent, n: []],
 }
 
 
@@ -503,7 +503,7 @@ def test_what_is_worth_saying_about_an_answer_is_said():
     }
     assert case("3.3", lambda *_: True) == nothing | {"kind": "boolean", "value": True}
     assert case("3.15", lambda *_: np.str_("cat")) == nothing | {"kind": "text", "value": "cat"}
-    assert case("4.4", lambda *_: range(2)) == nothing | {
+    assert case("4.9", lambda *_: range(2)) == nothing | {
         "kind": "list",
         "shape": [2],
         "value": [0, 1],
