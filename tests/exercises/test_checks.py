@@ -61,6 +61,45 @@ MISTAKES = {
     "4.3": [lambda y, p, g: float(np.mean(y == p)), lambda y, p, g: 0.0],
     "4.8": [lambda e, n: np.mean(e), lambda e, n: np.sum(np.multiply(e, n))],
     "4.9": [lambda percent, n: [round(percent * n / 100)], lambda percent, n: []],
+    "4.10": [
+        lambda lows, highs: np.mean(lows > 0),
+        lambda lows, highs: np.mean((lows < 0) & (highs > 0)),
+        lambda lows, highs: np.sum((lows > 0) | (highs < 0)),
+        lambda lows, highs: np.mean(lows * highs < 0),
+        lambda lows, highs: (lows > 0) | (highs < 0),
+        lambda lows, highs: np.mean((lows > 0) & (highs < 0)),
+        lambda lows, highs: lows > 0 or highs < 0,
+    ],
+    "4.11": [
+        lambda errors: np.quantile(errors, 0.95),
+        np.ptp,
+        lambda errors: np.ptp(errors, axis=1).max(),
+        lambda errors: np.ptp(errors, axis=1).mean(),
+        lambda errors: np.quantile(np.ptp(errors, axis=0), 0.95),
+        lambda errors: np.quantile(np.ptp(errors, axis=1), 0.05),
+        lambda errors: np.percentile(np.ptp(errors, axis=1), 0.95),
+        lambda errors: np.ptp(errors, axis=1),
+    ],
+    "4.12": [
+        lambda cats, let_in: let_in.mean(),
+        lambda cats, let_in: (let_in.mean(), let_in[cats].mean(), let_in[~cats].mean()),
+        lambda cats, let_in: (let_in.sum(), let_in[cats].sum(), let_in[~cats].sum(), cats.sum()),
+        lambda cats, let_in: [np.mean(x) for x in (let_in, let_in & cats, let_in & ~cats, cats)],
+        lambda cats, let_in: [
+            let_in.mean(),
+            cats[let_in].mean(),
+            let_in[~cats].mean(),
+            let_in[cats].mean(),
+        ],
+        lambda cats, let_in: [
+            let_in.mean(),
+            let_in[cats].mean(),
+            1 - let_in[~cats].mean(),
+            cats[let_in].mean(),
+        ],
+        lambda cats, let_in: [let_in.mean(), let_in[cats].mean(), let_in[~cats].mean(), 0.75],
+        lambda cats, let_in: None,
+    ],
 }
 
 
