@@ -134,7 +134,7 @@ OTHER_WAYS = {
     )
     / sum(counts),
     "4.9": lambda percent, n: np.flatnonzero(np.round(100 / n * np.arange(n + 1), 1) == percent),
-    "4.10": lambda lows, highs: 1 - np.mean([a <= 0 <= b for a, b in zip(lows, highs, strict=True)]),
+    "4.10": lambda lows, highs: (np.sign(lows) == np.sign(highs)).mean(),
     "4.11": lambda errors: float(np.percentile([max(row) - min(row) for row in errors], 95)),
     "4.12": lambda cats, let_in: np.array(
         [let_in.sum() / len(cats), (cats & let_in).sum() / cats.sum(),
