@@ -1,4 +1,4 @@
-"""Checks of lesson 4's audits and thresholds."""
+"""Checks of lesson 4's audits, thresholds, and experiment of one's own."""
 
 from typing import Any
 
@@ -59,7 +59,21 @@ def four_rates(answer: Any) -> str:
     return "the four rates by which a decision is usually judged"
 
 
-CHECKS = {"4.10": share_found, "4.11": chance_gap, "4.12": four_rates}
+def pairs(answer: Any) -> str:
+    """Which seeds were run under both conditions? A seed without its partner has no difference.
+
+    Go through ``sorted(seed for condition, seed in results if condition == first)``, keep the seeds
+    with ``(second, seed) in results``, and collect ``results[first, seed] - results[second, seed]``
+    of each."""
+    results = {("B", 3): 0.5, ("A", 4): 0.75, ("A", 3): 0.875, ("B", 4): 1.0, ("C", 3): 0.0}
+    expect_close(answer(results, "A", "B"), [0.375, -0.25], "For seeds 3 and 4, A minus B")
+    expect_close(answer(results, "B", "A"), [-0.375, 0.25], "For seeds 3 and 4, B minus A")
+    unpaired = {("A", 1): 0.5, ("A", 2): 0.75, ("B", 2): 0.25, ("B", 9): 0.5}
+    expect_close(answer(unpaired, "A", "B"), [0.5], "When only seed 2 was run under both,")
+    return "the difference of each seed that was run under both conditions"
+
+
+CHECKS = {"4.10": share_found, "4.11": chance_gap, "4.12": four_rates, "4.14": pairs}
 
 
 # What they are tried out with when they are graded
@@ -127,8 +141,29 @@ def _four_rates(generator: Generator) -> list[Case]:
     ]
 
 
+def _pairs(generator: Generator) -> list[Case]:
+    def draw(num_seeds: int, share: float, num_conditions: int = 2) -> tuple[Any, ...]:
+        """Results of most conditions and seeds, in any order."""
+        names = generator.choice(["max", "blur", "stride", "average"], num_conditions, False)
+        chosen = generator.choice(1000, num_seeds, False)
+        runs = [(str(name), int(seed)) for name in names for seed in chosen]
+        kept = [run for run in runs if generator.random() < share or run[1] == chosen[0]]
+        mixed = [kept[place] for place in generator.permutation(len(kept))]
+        results = {run: round(float(generator.uniform(0.4, 0.9)), 4) for run in mixed}
+        return results, str(names[0]), str(names[1])
+
+    return [
+        Case("all seeds are paired", draw(8, 1.0)),
+        Case("some seeds lack a partner", draw(12, 0.7)),
+        Case("three conditions", draw(6, 0.8, 3)),
+        Case("four conditions, many seeds", draw(30, 0.6, 4)),
+        Case("few seeds", draw(3, 0.9)),
+    ]
+
+
 PROBES = {
     "4.10": Probe(_share_found, 1e-6, read_numbers),
     "4.11": Probe(_chance_gap, 1e-6, read_numbers),
     "4.12": Probe(_four_rates, 1e-6, read_numbers),
+    "4.14": Probe(_pairs, 1e-6, read_numbers),
 }

@@ -100,6 +100,22 @@ MISTAKES = {
         lambda cats, let_in: [let_in.mean(), let_in[cats].mean(), let_in[~cats].mean(), 0.75],
         lambda cats, let_in: None,
     ],
+    "4.14": [
+        lambda results, first, second: results[first, 3] - results[second, 3],
+        lambda results, first, second: [results[second, s] - results[first, s] for s in (3, 4)],
+        lambda results, first, second: [
+            results[first, seed] - results[second, seed] for name, seed in results if name == first
+        ],
+        lambda results, first, second: [
+            results[first, seed] - results[second, seed]
+            for seed in sorted({seed for _, seed in results})
+        ],
+        lambda results, first, second: [
+            abs(results[first, seed] - results.get((second, seed), 0)) for seed in (3, 4)
+        ],
+        lambda results, first, second: {3: 0.375, 4: -0.25},
+        lambda results, first, second: None,
+    ],
 }
 
 

@@ -140,6 +140,11 @@ OTHER_WAYS = {
         [let_in.sum() / len(cats), (cats & let_in).sum() / cats.sum(),
          (~cats & let_in).sum() / (~cats).sum(), (cats & let_in).sum() / let_in.sum()]
     ),
+    "4.14": lambda results, first, second: [
+        value - results[second, seed]
+        for (name, seed), value in sorted(results.items())
+        if name == first and (second, seed) in results
+    ],
 }  # fmt: skip
 
 
@@ -219,6 +224,7 @@ WRONG = {
     "4.10": [lambda lows, highs: 0.5, lambda lows, highs: np.mean(lows <= 0) - 1],
     "4.11": [lambda errors: errors.mean(), lambda errors: np.ptp(errors, axis=1)],
     "4.12": [lambda cats, let_in: let_in.mean(), lambda cats, let_in: [0.5, 0.5, 0.5, 0.5]],
+    "4.14": [lambda results, first, second: [], lambda results, first, second: [0.0] * 3],
 }
 PARTLY_RIGHT = {
     "1.1": [
@@ -272,6 +278,13 @@ PARTLY_RIGHT = {
             let_in[cats].mean(),
             let_in[cats].mean(),
             cats[let_in].mean(),
+        ]
+    ],
+    "4.14": [
+        lambda results, first, second: [
+            results[first, seed] - results[second, seed]
+            for name, seed in results
+            if name == first and (second, seed) in results
         ]
     ],
 }
