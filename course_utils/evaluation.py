@@ -391,7 +391,7 @@ def evaluate(
     answers = model.predict(data.test.images, batch_size=batch_size, verbose=0)
     evaluation = evaluate_predictions(
         data.test.labels,
-        classifiers.probabilities(answers),
+        classifiers.probabilities(answers, are_logits=classifiers.is_known_for_logits(model)),
         class_names=data.class_names,
         groups=data.test.attributes[group],
     )

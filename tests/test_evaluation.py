@@ -479,6 +479,20 @@ def test_a_network_that_was_trained_on_pictures_as_they_are_is_told_nothing(scal
     assert evaluate(wrapped, data).accuracy.value > 0.9
 
 
+@pytest.mark.parametrize("activation", ["relu", None])
+def test_a_network_whose_logits_lie_between_0_and_1_is_evaluated(activation):
+    import keras
+
+    data = dark_to_light()
+    model = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Rescaling(1 / 255)])
+    model.add(keras.layers.GlobalAveragePooling2D())
+    model.add(keras.layers.Dense(3, activation=activation))
+    model.set_weights([np.tile([0.0, 0.1, 0.2], (3, 1)), np.array([0.1, 0.05, 0.0])])
+    scores = model.predict(data.test.images, verbose=0)
+    assert 0 <= scores.min() < scores.max() <= 1
+    assert (evaluate(model, data).predictions == scores.argmax(axis=1)).all()
+
+
 def test_evaluate_refuses_classes_that_the_network_does_not_know(model, data, monkeypatch):
     monkeypatch.setattr(model, "class_names", CLASS_NAMES, raising=False)
     assert evaluate(model, data).class_names == CLASS_NAMES
