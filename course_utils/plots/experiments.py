@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
-from course_utils.evaluation import Estimate, percentage
+from course_utils.evaluation import Estimate, Unit, percentage
 from course_utils.looks import LOOKS, MIDDLE, ORANGE, looks_of
 from course_utils.plots.evaluation import dots, finish_dots
-from course_utils.plots.style import Plot, in_style, listing, make_figure, percent, plural
+from course_utils.plots.style import Plot, in_style, listing, make_figure, plural
 
 
 @in_style()
@@ -24,6 +24,7 @@ def intervals(
     high: str = "high",
     series: str | None = None,
     reference: float | None = None,
+    unit: Unit = "%",
 ) -> Plot:
     """Estimates with their 95 % intervals, one row for each label.
 
@@ -37,6 +38,7 @@ def intervals(
         high: the column of the intervals' upper ends.
         series: a column whose values share a row but differ in colour and marker.
         reference: a value to compare with, drawn as a dashed line.
+        unit: ``"points"`` for differences.
 
     Raises:
         ValueError: if the table is empty, or lacks a column.
@@ -57,7 +59,7 @@ def intervals(
         offset = 0.22 * (position - (len(parts) - 1) / 2)
         rows = np.array([names.index(row) for row in part[label]]) + offset
         dots(axes, part[[value, low, high]], rows, look=look, label=name)
-    finish_dots(axes, names, title=title, xlabel=xlabel)
+    finish_dots(axes, names, title=title, xlabel=xlabel, unit=unit)
     if reference is not None:
         axes.axvline(reference, color=MIDDLE, linestyle="--", linewidth=1.5, zorder=0)
     if series:
@@ -67,18 +69,22 @@ def intervals(
         alt=f"Dots with 95 % intervals: {xlabel} for {listing([str(n) for n in names])}"
         + (f", each for {listing([str(n) for n, _ in parts])}" if series else "")
         + ".",
-        summary=_intervals_summary(table, needed, xlabel, reference),
+        summary=_intervals_summary(table, needed, xlabel, reference, unit),
     )
 
 
 def _intervals_summary(
-    table: pd.DataFrame, columns: Sequence[str], xlabel: str, reference: float | None
+    table: pd.DataFrame,
+    columns: Sequence[str],
+    xlabel: str,
+    reference: float | None,
+    unit: Unit,
 ) -> str:
     label, value, low, high, *series = columns
 
     def describe(row: pd.Series) -> str:
         name = ", ".join(str(row[column]) for column in [label, *series])
-        return f"{Estimate(row[value], row[low], row[high])} ({name})"
+        return f"{Estimate(row[value], row[low], row[high], unit)} ({name})"
 
     ranked = table.sort_values(value, kind="stable")
     smallest, largest = ranked.iloc[0], ranked.iloc[-1]
@@ -90,7 +96,8 @@ def _intervals_summary(
         sentence = f"{measured}: from {describe(smallest)} to {describe(largest)}"
     if reference is not None:
         apart = int(((table[low] > reference) | (table[high] < reference)).sum())
-        sentence += f"; {apart} of {plural(len(table), 'interval')} leave {percent(reference)} out"
+        total = plural(len(table), "interval")
+        sentence += f"; {apart} of {total} leave {percentage(reference)} {unit} out"
     return sentence + "."
 
 
@@ -137,14 +144,14 @@ def _ablation_summary(summary: pd.DataFrame) -> str:
         before_and_time = f"{before} and one training takes {slow} of CPU time"
         return f"The accuracy of {first['step']} is {before_and_time}."
     most = summary.iloc[int(summary["change"].abs().argmax())]
-    low, high = percentage(most["change_low"]), percentage(most["change_high"])
+    change = Estimate(most["change"], most["change_low"], most["change_high"], "points")
     slower = summary["cpu_seconds"].diff()
     longest = int(slower.abs().argmax())
     return (
         f"From {first['step']} to {last['step']} the accuracy goes from {before} to {after} and "
         f"the CPU time of one training from {slow} to {fast}; the accuracy changes most with "
-        f"{most['step']}, by {percentage(most['change'])} points ({low} to {high}), and the time "
-        f"with {summary['step'].iloc[longest]}, by {_seconds(slower.iloc[longest])}."
+        f"{most['step']}, by {change}, and the time with {summary['step'].iloc[longest]}, by "
+        f"{_seconds(slower.iloc[longest])}."
     )
 
 
