@@ -9,6 +9,7 @@ import pytest
 
 from course_utils.exercises import CHECKS, check
 from tests.exercises.networks import MISTAKES as NETWORK_MISTAKES
+from tests.exercises.networks import SAID
 
 
 def not_done(*arguments):
@@ -141,6 +142,7 @@ def normalise(values, epsilon, axis=0, ddof=0):
 
 def test_every_exercise_has_its_mistakes_tested():
     assert MISTAKES.keys() == CHECKS.keys()
+    assert all(len(answers) >= 6 for answers in NETWORK_MISTAKES.values())
 
 
 @pytest.mark.parametrize(
@@ -151,6 +153,7 @@ def test_mistakes_get_a_hint(exercise, answer, capsys):
     check(exercise, answer)
     verdict, hint = capsys.readouterr().out.splitlines()
     assert verdict.startswith(f"{exercise} ✗ ")
+    assert SAID.get(answer, "") in verdict
     assert hint.startswith("Hint: ")
     assert "``" not in hint
 
