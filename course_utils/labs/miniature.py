@@ -60,6 +60,7 @@ class _Architecture:
     """All that decides which layers a miniature has."""
 
     pooling: models.Pooling
+    head: models.Head
     num_classes: int
     image_shape: tuple[int, ...]
 
@@ -67,6 +68,7 @@ class _Architecture:
         return models.build(
             "quick",
             pooling=self.pooling,
+            head=self.head,
             width=WIDTH,
             compute_dtype="float32",  # the same on every processor
             num_classes=self.num_classes,
@@ -119,6 +121,7 @@ def train(
     seed: int,
     epochs: int = EPOCHS,
     pooling: models.Pooling = "max",
+    head: models.Head = "average",
     recipe: training.Recipe = RECIPE,
     sample_weight: NDArray[np.floating[Any]] | None = None,
 ) -> Network:
@@ -131,6 +134,7 @@ def train(
         seed: fixes the initial weights and the order of the pictures.
         epochs: passes over the training pictures, from 1.
         pooling: as in :func:`course_utils.models.build`.
+        head: as there, too.
         recipe: :data:`RECIPE`, or a variant without ``validation_split`` and with its optimizer,
             such as ``replace(RECIPE, label_smoothing=0.0)``.
         sample_weight: (num_train,) how much the loss of each picture counts.
@@ -139,7 +143,7 @@ def train(
         LabError: too few pictures or epochs, or a recipe or weights that don't fit.
     """
     weights = _check(data, epochs, recipe, sample_weight)
-    architecture = _Architecture(pooling, len(data.class_names), data.train.images.shape[1:])
+    architecture = _Architecture(pooling, head, len(data.class_names), data.train.images.shape[1:])
     key = (
         data.train.fingerprint(),
         architecture,
