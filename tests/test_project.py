@@ -115,6 +115,7 @@ TESTED_THROUGH = {
     "exercises/lesson_04.py": "exercises/test_checks.py",
     "exercises/lesson_04_audits.py": "exercises/test_checks.py",
     "exercises/lesson_04_verdict.py": "exercises/test_checks.py",
+    "exercises/lesson_05_provenance.py": "exercises/test_checks.py",
 }
 
 

@@ -19,6 +19,7 @@ from course_utils.exercises import (
     lesson_04,
     lesson_04_audits,
     lesson_04_verdict,
+    lesson_05_provenance,
 )
 from course_utils.exercises.errors import find_line, summarise_error
 from course_utils.exercises.expectations import Wrong
@@ -38,6 +39,7 @@ CHECKS: dict[str, Check] = {
     **lesson_04.CHECKS,
     **lesson_04_audits.CHECKS,
     **lesson_04_verdict.CHECKS,
+    **lesson_05_provenance.CHECKS,
 }
 _num_failures: Counter[str] = Counter()
 _MAX_ERROR = 300  # characters; Keras tells a whole page

@@ -20,6 +20,7 @@ from course_utils.exercises import (
     lesson_04,
     lesson_04_audits,
     lesson_04_verdict,
+    lesson_05_provenance,
 )
 from course_utils.exercises.probing import Case, Probe
 from course_utils.exercises.publishing import TOLERANCE, Publisher, grading_seed, publish
@@ -36,6 +37,7 @@ PROBES: dict[str, Probe] = {
     **lesson_04.PROBES,
     **lesson_04_audits.PROBES,
     **lesson_04_verdict.PROBES,
+    **lesson_05_provenance.PROBES,
 }
 
 

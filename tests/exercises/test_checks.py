@@ -1,11 +1,15 @@
 """Every check accepts the lesson's own solution and refuses common mistakes with a hint."""
 
+import hashlib
+import json
 import math
 import sys
 from collections import Counter
 
 import numpy as np
 import pytest
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from course_utils.exercises import CHECKS, check
 from tests.exercises.networks import MISTAKES as NETWORK_MISTAKES
@@ -18,6 +22,19 @@ def not_done(*arguments):
 
 def leave(*arguments):
     sys.exit()
+
+
+def verify_hash_only(picture, claim):
+    bound = json.loads(claim)["sha256"] == hashlib.sha256(picture).hexdigest()
+    return "valid" if bound else "picture changed"
+
+
+def verify_signature(signed, signature, key):
+    try:
+        Ed25519PublicKey.from_public_bytes(key).verify(signature, signed)
+    except InvalidSignature:
+        return "claim changed"
+    return "valid"
 
 
 MISTAKES = {
@@ -127,6 +144,20 @@ MISTAKES = {
         ],
         lambda results, first, second: {3: 0.375, 4: -0.25},
         lambda results, first, second: None,
+    ],
+    "5.9": [
+        lambda picture, claim, signature, key: "valid",
+        lambda picture, claim, signature, key: verify_hash_only(picture, claim),
+        lambda picture, claim, signature, key: verify_signature(picture, signature, key),
+        lambda picture, claim, signature, key: (
+            "valid" if verify_hash_only(picture, claim) == "valid" else "claim changed"
+        ),
+        lambda picture, claim, signature, key: verify_signature(claim, signature, key),
+        lambda picture, claim, signature, key: (
+            verify_signature(claim, signature, key) == verify_hash_only(picture, claim) == "valid"
+        ),
+        lambda picture, claim, signature, key: key.verify(signature, claim),
+        lambda picture, claim, signature, key: None,
     ],
 }
 

@@ -1,5 +1,6 @@
 """Random inputs tell right answers from wrong ones and from half right ones, whatever the seed."""
 
+import hashlib
 import json
 import math
 import re
@@ -11,6 +12,8 @@ from pathlib import Path
 import nbformat
 import numpy as np
 import pytest
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -107,6 +110,15 @@ def interpolated_rate(step, num_steps, highest, warm_up):
     return float(np.interp(step / num_steps, *corners))
 
 
+def verify_in_another_order(picture, claim, signature, key):
+    bound = hashlib.sha256(picture).hexdigest().encode() in claim
+    try:
+        Ed25519PublicKey.from_public_bytes(key).verify(signature, claim)
+    except InvalidSignature:
+        return "claim changed"
+    return ("picture changed", "valid")[bound]
+
+
 OTHER_WAYS = {
     "1.1": lambda labels, n: [float((labels == label).mean()) for label in range(n)],
     "1.2": lambda images: np.divide(images, np.float32(255), dtype=np.float32),
@@ -146,6 +158,7 @@ OTHER_WAYS = {
         [let_in.sum() / len(cats), (cats & let_in).sum() / cats.sum(),
          (~cats & let_in).sum() / (~cats).sum(), (cats & let_in).sum() / let_in.sum()]
     ),
+    "5.9": verify_in_another_order,
     "4.14": lambda results, first, second: [
         value - results[second, seed]
         for (name, seed), value in sorted(results.items())
@@ -253,6 +266,7 @@ WRONG = {
     "4.11": [lambda errors: errors.mean(), lambda errors: np.ptp(errors, axis=1)],
     "4.12": [lambda cats, let_in: let_in.mean(), lambda cats, let_in: [0.5, 0.5, 0.5, 0.5]],
     "4.14": [lambda results, first, second: [], lambda results, first, second: [0.0] * 3],
+    "5.9": [lambda *arguments: "valid", lambda *arguments: "claim changed"],
 }
 PARTLY_RIGHT = {
     "1.1": [
@@ -315,6 +329,13 @@ PARTLY_RIGHT = {
             for name, seed in results
             if name == first and (second, seed) in results
         ]
+    ],
+    "5.9": [
+        lambda picture, claim, signature, key: (
+            "valid"
+            if json.loads(claim)["sha256"] == hashlib.sha256(picture).hexdigest()
+            else "picture changed"
+        )
     ],
 }
 
