@@ -1,9 +1,9 @@
 """What does a signature on a picture prove?
 
-The words are those of C2PA, the standard of "content credentials". *Assertions* are statements about
-a picture. A *claim* lists them together with a *hard binding*, a hash of the picture's bytes. The
-claim is signed, and all of it together is the *manifest*. This manifest is a toy: it lies beside the
-picture, not in it, and nobody but this notebook vouches for its keys.
+The words are those of C2PA, the standard of "content credentials". *Assertions* are statements
+about a picture. A *claim* lists them together with a *hard binding*, a hash of the picture's bytes.
+The claim is signed, and all of it together is the *manifest*. This manifest is a toy: it lies
+beside the picture, not in it, and nobody but this notebook vouches for its keys.
 
 Source: C2PA Technical Specification, version 2.0, sections 1.2 and 2.3.
 """
