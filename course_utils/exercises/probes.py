@@ -92,9 +92,7 @@ def _try(answer: Any, case: Case, probe: Probe) -> Reading:
     try:
         with warnings.catch_warnings(), np.errstate(all="ignore"), redirect_stdout(io.StringIO()):
             warnings.simplefilter("ignore")
-            found = (
-                [answer(*one) for one in arguments] if probe.many_calls else answer(*arguments)
-            )
+            found = [answer(*one) for one in arguments] if probe.many_calls else answer(*arguments)
             if probe.keep_arguments and not _are_equal(arguments, case.arguments):
                 return make_reading("error", error="argument changed: return a new array instead")
             return probe.read(found)

@@ -143,9 +143,7 @@ def train(
         LabError: too few pictures or epochs, or a recipe or weights that don't fit.
     """
     weights = _check(data, epochs, recipe, sample_weight)
-    architecture = _Architecture(
-        pooling, head, len(data.class_names), data.train.images.shape[1:]
-    )
+    architecture = _Architecture(pooling, head, len(data.class_names), data.train.images.shape[1:])
     key = (
         data.train.fingerprint(),
         architecture,

@@ -103,7 +103,5 @@ def gaps(runs: pd.DataFrame) -> pd.DataFrame:
         One row per seed and one column per pooling.
     """
     first, second = sorted(runs["group"].unique())
-    accuracy = runs.pivot_table(
-        "accuracy", index="seed", columns=["group", "pooling"], sort=False
-    )
+    accuracy = runs.pivot_table("accuracy", index="seed", columns=["group", "pooling"], sort=False)
     return pd.DataFrame(accuracy[first] - accuracy[second])
