@@ -21,6 +21,7 @@ from course_utils.datasets.base import ImageSplit
 from course_utils.labs import miniature, palettes
 
 PREVALENCES = (0.5, 0.2, 0.1, 0.05, 0.02)
+CONTROLS = (0.05, 0.02)
 ALL, FEWER = "all", "as at 50 %"  # pictures of A
 
 
@@ -31,7 +32,7 @@ def measure(
     num_train: int,
     num_test: int,
     palette_prevalences: Iterable[float] = PREVALENCES,
-    control: bool = True,
+    controls: Iterable[float] = CONTROLS,
 ) -> pd.DataFrame:
     """Train on pixels10 with palette B at each prevalence, test on the same scenes in A and in B.
 
@@ -44,7 +45,7 @@ def measure(
         num_train: training pictures, whatever the prevalence.
         num_test: test scenes, each of them in both palettes.
         palette_prevalences: shares of palette B among the training pictures.
-        control: train at each prevalence below 50 % a second time, on the same pictures of B and
+        controls: prevalences at which a second network is trained, on the same pictures of B and
             only those of A that are A at 50 %, too.
 
     Returns:
@@ -53,10 +54,10 @@ def measure(
         (training pictures), ``palette`` and ``accuracy``.
 
     Raises:
-        miniature.LabError: a prevalence isn't between 0 and 1, or leaves a palette without pictures.
+        miniature.LabError: a prevalence isn't between 0 and 1, or leaves a palette out.
     """
-    prevalences = list(palette_prevalences)
-    for prevalence in prevalences:
+    prevalences, controls = list(palette_prevalences), set(controls)
+    for prevalence in [*prevalences, *controls]:
         if not 0 < prevalence < 1:
             raise miniature.LabError(
                 f"palette_prevalence is {prevalence:g}; a share of the training pictures that "
@@ -67,10 +68,10 @@ def measure(
         balanced = datasets.load("pixels10", num_train=num_train, num_test=num_test, seed=seed)
         pictures = palettes.twins(num_test, seed=seed)
         rows = []
-        for prevalence in prevalences:
+        for prevalence in dict.fromkeys([*prevalences, *sorted(controls, reverse=True)]):
             mixed = pixels10.draw(num_train, seed=seed, palette_prevalence=prevalence)
             trainings = {ALL: mixed}
-            if control and prevalence < 0.5:
+            if prevalence in controls:
                 trainings[FEWER] = without_gain(mixed, balanced.train)
             for kept, train in trainings.items():
                 counts = _count(train, prevalence)

@@ -80,7 +80,8 @@ def measure(
         before = network.predict(test.images).argmax(axis=1)
         rows = []
         for distance in distances:
-            after = network.predict(move(test.images, distance, seed=seed)).argmax(axis=1)
+            moved = move(test.images, distance, seed=seed)
+            after = network.predict(moved).argmax(axis=1) if distance else before
             rows.append(
                 {
                     "pooling": pooling,

@@ -35,6 +35,36 @@ def verify_signature(signed, signature, key):
     except InvalidSignature:
         return "claim changed"
     return "valid"
+def found_or_small(low, high, margin):
+    """Right."""
+    if max(-low, high) < margin:
+        return "small"
+    return "not found" if low <= 0 <= high else "found"
+
+
+def zero_only(low, high, margin):
+    return "not found" if low <= 0 <= high else "found"
+
+
+def found_first(low, high, margin):
+    """Takes what is small, and yet not zero, for found."""
+    if low > 0 or high < 0:
+        return "found"
+    return "small" if -margin < low and high < margin else "not found"
+
+
+def above_only(low, high, margin):
+    """Forgets differences below zero."""
+    if -margin < low and high < margin:
+        return "small"
+    return "found" if low > 0 else "not found"
+
+
+def beyond(low, high, margin):
+    """Finds only what is larger than the margin for certain."""
+    if -margin < low and high < margin:
+        return "small"
+    return "found" if low > margin or high < -margin else "not found"
 
 
 MISTAKES = {
@@ -79,10 +109,10 @@ MISTAKES = {
     "4.2": [
         lambda low, high, margin: "small" if abs(low) < margin else "found",
         lambda low, high, margin: "small" if high - low < margin else zero_only(low, high, margin),
-        lambda low, high, margin: zero_only(low, high, margin),
-        lambda low, high, margin: found_first(low, high, margin),
-        lambda low, high, margin: above_only(low, high, margin),
-        lambda low, high, margin: beyond(low, high, margin),
+        zero_only,
+        found_first,
+        above_only,
+        beyond,
         lambda low, high, margin: found_or_small(low, high, margin).title(),
         lambda low, high, margin: "not found",
         lambda low, high, margin: low > 0,
@@ -160,38 +190,6 @@ MISTAKES = {
         lambda picture, claim, signature, key: None,
     ],
 }
-
-
-def found_or_small(low, high, margin):
-    """Right."""
-    if max(-low, high) < margin:
-        return "small"
-    return "not found" if low <= 0 <= high else "found"
-
-
-def zero_only(low, high, margin):
-    return "not found" if low <= 0 <= high else "found"
-
-
-def found_first(low, high, margin):
-    """Takes what is small, and yet not zero, for found."""
-    if low > 0 or high < 0:
-        return "found"
-    return "small" if -margin < low and high < margin else "not found"
-
-
-def above_only(low, high, margin):
-    """Forgets differences below zero."""
-    if -margin < low and high < margin:
-        return "small"
-    return "found" if low > 0 else "not found"
-
-
-def beyond(low, high, margin):
-    """Finds only what is larger than the margin for certain."""
-    if -margin < low and high < margin:
-        return "small"
-    return "found" if low > margin or high < -margin else "not found"
 
 
 def receptive_field(layers, *, late=False):
@@ -281,11 +279,13 @@ def test_right_answers_are_accepted(exercise, answer, found, capsys):
         (
             "4.2",
             lambda low, high, margin: found_first(low, high, margin),
+            found_first,
             "For an interval from 0.01 to 0.02 and a margin of 0.03 the answer is",
         ),
         (
             "4.2",
             lambda low, high, margin: above_only(low, high, margin),
+            above_only,
             "For an interval from -0.09 to -0.04 and a margin of 0.03 the answer is",
         ),
         ("4.2", beyond, "For an interval from 0.01 to 0.09 and a margin of 0.03 the answer is"),

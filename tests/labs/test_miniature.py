@@ -50,6 +50,7 @@ WITH_OTHER_LABELS = replace(
         (DATA, {"seed": 2}),
         (DATA, {"epochs": 2}),
         (DATA, {"pooling": "average"}),
+        (DATA, {"head": "flatten"}),
         (DATA, {"recipe": replace(miniature.RECIPE, mirror=False)}),
         (DATA, {"recipe": replace(miniature.RECIPE, label_smoothing=0.3)}),
         (DATA, {"recipe": replace(miniature.RECIPE, learning_rate=0.01)}),
