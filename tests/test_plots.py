@@ -665,6 +665,19 @@ def test_seeds_are_drawn_as_joined_points_over_the_interval_of_their_mean():
     assert "3 seeds" in plot.alt
 
 
+def test_a_margin_is_shaded_and_what_lies_within_it_is_counted():
+    gaps = [0.01, 0.3, 0.012, 0.31, 0.008, 0.32]
+    runs = make_runs(gap=gaps)
+    options = {"label": "condition", "value": "gap", "title": "t", "xlabel": "gap"}
+    plot = plots.seeds(runs, **options, bounds=DIFFERENCE, margin=0.03)
+    (band,) = plot.figure.axes[0].patches
+    assert band.get_extents().transformed(
+        plot.figure.axes[0].transData.inverted()
+    ).intervalx == pytest.approx([-0.03, 0.03])
+    assert plot.summary.endswith("; 1 of 2 intervals lies wholly within the margin of 3.0 points.")
+    assert plot.alt.endswith("beside a line at zero and a shaded band 3.0 points to both sides.")
+
+
 def test_doses_are_drawn_in_their_order_with_a_line_for_each_seed():
     runs = make_runs()
     plot = plots.doses(

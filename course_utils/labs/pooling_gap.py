@@ -105,3 +105,30 @@ def gaps(runs: pd.DataFrame) -> pd.DataFrame:
     first, second = sorted(runs["group"].unique())
     accuracy = runs.pivot_table("accuracy", index="seed", columns=["group", "pooling"], sort=False)
     return pd.DataFrame(accuracy[first] - accuracy[second])
+
+
+def differences(runs: pd.DataFrame, *, reference: models.Pooling = "max") -> pd.DataFrame:
+    """The gap with one kind of pooling minus the gap with each other kind, seed by seed.
+
+    Args:
+        runs: from :func:`measure`.
+        reference: the kind to compare with the others.
+
+    Returns:
+        One row per other pooling and seed: ``comparison`` (such as ``"max minus blur"``), ``seed``
+        and ``difference``, between −2 and 2.
+
+    Raises:
+        miniature.LabError: the reference was not measured.
+    """
+    wide = gaps(runs)
+    if reference not in wide:
+        raise miniature.LabError(
+            f"no network with {reference} pooling was measured; there are {', '.join(wide.columns)}"
+        )
+    others = wide.drop(columns=reference)
+    table = -others.sub(wide[reference], axis="index")
+    table.columns = [f"{reference} minus {other}" for other in others]
+    return table.reset_index().melt("seed", var_name="comparison", value_name="difference")[
+        ["comparison", "seed", "difference"]
+    ]

@@ -152,3 +152,52 @@ def overall(runs: pd.DataFrame) -> pd.DataFrame:
     accuracy = by_palette(runs)
     shares = accuracy["B"].columns.to_numpy()
     return pd.DataFrame(accuracy["A"] * (1 - shares) + accuracy["B"] * shares)
+
+
+def by_test_pictures(runs: pd.DataFrame) -> pd.DataFrame:
+    """Accuracies on three kinds of test pictures, one below the other, for a figure.
+
+    Args:
+        runs: from :func:`measure`; the control plays no part.
+
+    Returns:
+        One row per prevalence, seed and kind: ``palette_prevalence``, ``seed``, ``tested_on``
+        (``"A"``, ``"B"`` or ``"mixed as in training"``) and ``accuracy``.
+    """
+    columns = ["palette_prevalence", "seed", "tested_on", "accuracy"]
+    separate = runs[runs["kept"] == ALL].rename(columns={"palette": "tested_on"})[columns]
+    mixed = overall(runs).reset_index().melt("seed", value_name="accuracy")
+    mixed["tested_on"] = "mixed as in training"
+    return pd.concat([separate, mixed[columns]], ignore_index=True)
+
+
+def control(runs: pd.DataFrame, palette_prevalence: float, *, palette: str = "B") -> pd.DataFrame:
+    """Accuracy on one palette where B is common, rare, and rare without what A has gained.
+
+    Args:
+        runs: from :func:`measure`, with prevalences of 50 % and the one asked for.
+        palette_prevalence: one at which the control was trained.
+        palette: tested on.
+
+    Returns:
+        One row per seed and one column per training, the control last.
+
+    Raises:
+        miniature.LabError: one of the three was not measured.
+    """
+    wide = runs[runs["palette"] == palette].pivot_table(
+        "accuracy", index="seed", columns=["palette_prevalence", "kept"], sort=False
+    )
+    rare = f"B is {100 * palette_prevalence:g} %"
+    asked = {
+        "B is 50 %": (0.5, ALL),
+        f"{rare}, all of A": (palette_prevalence, ALL),
+        f"{rare}, A as at 50 %": (palette_prevalence, FEWER),
+    }
+    for name, key in asked.items():
+        if key not in wide:
+            raise miniature.LabError(
+                f"nothing was trained where {name}; give measure() 0.5 and {palette_prevalence:g} "
+                f"among its palette_prevalences, and {palette_prevalence:g} among its controls"
+            )
+    return pd.DataFrame({name: wide[key] for name, key in asked.items()})

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
-from course_utils.evaluation import SHARE, Estimate, Unit, over_seeds, percentage
+from course_utils.evaluation import SHARE, Estimate, Unit, over_seeds, percentage, verdict
 from course_utils.looks import LIGHT, LOOKS, MIDDLE, ORANGE, looks_of
 from course_utils.plots.evaluation import dots, finish_dots
 from course_utils.plots.style import (
@@ -90,6 +90,7 @@ def seeds(
     xlabel: str,
     seed: str = "seed",
     bounds: tuple[float, float] = SHARE,
+    margin: float | None = None,
 ) -> Plot:
     """Every seed's result as a point, those of one seed joined, and the mean's interval below.
 
@@ -103,6 +104,8 @@ def seeds(
         xlabel: what the results are.
         seed: the column of seeds.
         bounds: of the results, as in :func:`course_utils.evaluation.over_seeds`.
+        margin: the smallest difference worth mentioning, as in
+            :func:`course_utils.evaluation.verdict`; what lies within it is shaded.
 
     Raises:
         ValueError: if a column is missing, or a condition has fewer than three seeds.
@@ -126,19 +129,32 @@ def seeds(
         unit=estimates[0].unit,
     )
     _draw_zero(axes.axvline, bounds)
+    if margin is not None:
+        axes.axvspan(-margin, margin, color=ORANGE, alpha=0.2, linewidth=0, zorder=0)
     largest, smallest = (pick(estimates, key=float) for pick in (max, min))
     return Plot(
         figure,
         alt=f"{xlabel[:1].upper()}{xlabel[1:]} for {listing(names)}, one row each: grey points for "
         f"{plural(len(wide), 'seed')}, those of a seed joined by a line, and below them the mean "
-        "with its 95 % interval" + (", beside a line at zero." if bounds[0] < 0 else "."),
+        "with its 95 % interval"
+        + (", beside a line at zero" if bounds[0] < 0 else "")
+        + (f" and a shaded band {percentage(margin)} points to both sides." if margin else "."),
         summary=f"{xlabel[:1].upper()}{xlabel[1:]}, mean of {plural(len(wide), 'seed')}: "
         + (
-            f"{estimates[0]} ({names[0]})."
+            f"{estimates[0]} ({names[0]})"
             if len(names) == 1
             else f"from {smallest} ({names[estimates.index(smallest)]}) to {largest} "
-            f"({names[estimates.index(largest)]})."
-        ),
+            f"({names[estimates.index(largest)]})"
+        )
+        + ("." if margin is None else f"; {_within(estimates, margin)}."),
+    )
+
+
+def _within(estimates: Sequence[Estimate], margin: float) -> str:
+    number = sum(verdict(one, margin=margin) == "small" for one in estimates)
+    return (
+        f"{number} of {plural(len(estimates), 'interval')} {'lies' if number == 1 else 'lie'} "
+        f"wholly within the margin of {percentage(margin)} points"
     )
 
 

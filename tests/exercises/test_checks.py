@@ -35,6 +35,8 @@ def verify_signature(signed, signature, key):
     except InvalidSignature:
         return "claim changed"
     return "valid"
+
+
 def found_or_small(low, high, margin):
     """Right."""
     if max(-low, high) < margin:

@@ -58,15 +58,29 @@ def test_a_gap_needs_two_groups(monkeypatch, number, names):
         pooling_gap.measure("photographs", seeds=[0], **TINY)
 
 
+RUNS = pd.DataFrame(
+    [
+        ("max", 7, "B", 0.5), ("max", 7, "A", 0.75), ("blur", 7, "A", 0.5),
+        ("blur", 7, "B", 0.625), ("max", 8, "A", 0.25), ("max", 8, "B", 1.0),
+        ("blur", 8, "A", 0.5), ("blur", 8, "B", 0.5),
+    ],
+    columns=["pooling", "seed", "group", "accuracy"],
+)  # fmt: skip
+
+
 def test_gaps_have_a_sign():
-    runs = pd.DataFrame(
-        [
-            ("max", 7, "B", 0.5), ("max", 7, "A", 0.75), ("blur", 7, "A", 0.5),
-            ("blur", 7, "B", 0.625), ("max", 8, "A", 0.25), ("max", 8, "B", 1.0),
-            ("blur", 8, "A", 0.5), ("blur", 8, "B", 0.5),
-        ],
-        columns=["pooling", "seed", "group", "accuracy"],
-    )  # fmt: skip
-    gaps = pooling_gap.gaps(runs)
+    gaps = pooling_gap.gaps(RUNS)
     assert gaps.loc[7].to_dict() == {"max": 0.25, "blur": -0.125}
     assert gaps.loc[8].to_dict() == {"max": -0.75, "blur": 0.0}
+
+
+def test_differences_between_gaps_are_those_of_each_seed():
+    assert pooling_gap.differences(RUNS).to_numpy().tolist() == [
+        ["max minus blur", 7, 0.375],
+        ["max minus blur", 8, -0.75],
+    ]
+    other = pooling_gap.differences(RUNS, reference="blur")
+    assert other.difference.to_list() == [-0.375, 0.75]
+    assert list(other.columns) == ["comparison", "seed", "difference"]
+    with pytest.raises(miniature.LabError, match=r"no network with stride pooling .* max, blur"):
+        pooling_gap.differences(RUNS, reference="stride")

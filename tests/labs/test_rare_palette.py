@@ -88,3 +88,21 @@ def test_the_overall_accuracy_weighs_the_palettes_by_their_shares():
 def test_accuracies_stand_side_by_side():
     accuracy = rare_palette.by_palette(RUNS)
     assert accuracy["B"].loc[8].to_dict() == {0.5: 0.75, 0.25: 0.5}
+
+
+def test_palettes_and_their_mixture_stand_below_each_other():
+    table = rare_palette.by_test_pictures(RUNS)
+    assert len(table) == 12
+    wide = table.pivot_table("accuracy", index="seed", columns=["tested_on", "palette_prevalence"])
+    assert wide["A"].loc[7].to_dict() == {0.5: 0.75, 0.25: 0.875}  # the control plays no part
+    assert wide["mixed as in training"].loc[8].to_dict() == {0.5: 0.625, 0.25: 0.875}
+
+
+def test_the_control_stands_beside_what_it_controls():
+    on_b = rare_palette.control(RUNS, 0.25)
+    assert list(on_b) == ["B is 50 %", "B is 25 %, all of A", "B is 25 %, A as at 50 %"]
+    assert on_b.to_numpy().tolist() == [[0.5, 0.125, 0.25], [0.75, 0.5, 0.75]]
+    on_a = rare_palette.control(RUNS, 0.25, palette="A")
+    assert on_a.to_numpy().tolist() == [[0.75, 0.875, 0.5], [0.5, 1.0, 0.5]]
+    with pytest.raises(miniature.LabError, match="where B is 10 %, all of A; give measure"):
+        rare_palette.control(RUNS, 0.1)
