@@ -666,7 +666,7 @@ def test_seeds_are_drawn_as_joined_points_over_the_interval_of_their_mean():
 
 
 def test_a_margin_is_shaded_and_what_lies_within_it_is_counted():
-    gaps = [0.01, 0.3, 0.012, 0.31, 0.008, 0.32]
+    gaps = [0.01, 0.012, 0.008, 0.3, 0.31, 0.32]
     runs = make_runs(gap=gaps)
     options = {"label": "condition", "value": "gap", "title": "t", "xlabel": "gap"}
     plot = plots.seeds(runs, **options, bounds=DIFFERENCE, margin=0.03)

@@ -280,13 +280,11 @@ def test_right_answers_are_accepted(exercise, answer, found, capsys):
         ("4.2", zero_only, "For an interval from -0.01 to 0.02 and a margin of 0.03 the answer is"),
         (
             "4.2",
-            lambda low, high, margin: found_first(low, high, margin),
             found_first,
             "For an interval from 0.01 to 0.02 and a margin of 0.03 the answer is",
         ),
         (
             "4.2",
-            lambda low, high, margin: above_only(low, high, margin),
             above_only,
             "For an interval from -0.09 to -0.04 and a margin of 0.03 the answer is",
         ),
