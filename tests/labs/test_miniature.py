@@ -148,6 +148,14 @@ def test_the_update_is_asked_in_every_step_for_the_weights_it_gave_before():
     assert sorted(losses[:, 1] > 0) == [False, True]
 
 
+def test_another_update_gives_another_network():
+    networks = [
+        miniature.train(DATA, seed=1, epochs=1, objective=miniature.GroupObjective(GROUPS, update))
+        for update in (keep, lambda *_: np.array([0.9, 0.1]))
+    ]
+    assert not np.array_equal(*(network.predict(IMAGES) for network in networks))
+
+
 def test_an_error_of_the_update_is_told_as_it_was_raised():
     def fail(weights, losses):
         raise ZeroDivisionError("no losses")
