@@ -148,6 +148,28 @@ def test_anything_else_is_refused(text):
         assert all(part in text for comparison in condition.comparisons for part in comparison)
 
 
+CAN_NOT_FAIL = [
+    "-1 <= low <= value <= high <= 1", "low <= high", "value <= high", "value == value",
+    "low <= 1", "value >= -1", "high >= low and value < 2",
+]  # fmt: skip
+CAN_FAIL = [
+    "low < high", "value < 1", "high < 1", "low > 0", "low > -0.03 and high < 0.03", "value > -1",
+    "value == 1676842", "value < 2000000", "0.343 < value < 0.345", "value < low", "0 <= low",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", CAN_NOT_FAIL)
+def test_a_condition_that_nothing_could_fail_is_no_evidence(tmp_path, text):
+    with pytest.raises(ClaimsError, match=r"line 2.*can't fail"):
+        load(tmp_path, CLAIM.replace("value > 0.5", f'"{text}"'))
+
+
+@pytest.mark.parametrize("text", CAN_FAIL)
+def test_a_condition_that_a_record_could_fail_is_evidence(tmp_path, text):
+    (claim,) = load(tmp_path, CLAIM.replace("value > 0.5", f'"{text}"'))
+    assert claim.evidence[0].condition == parse_condition(text)
+
+
 @pytest.mark.parametrize("text", ["1 < 2", "0 == 0 and value > 1", "value", "", "and"])
 def test_a_condition_speaks_of_the_record_each_time(text):
     with pytest.raises(ClaimsError, match="is no condition"):

@@ -581,6 +581,14 @@ def test_intervals_say_from_where_to_where_and_what_leaves_the_reference_out():
     assert "2 of 4 intervals leave 10.0 % out" in plot.summary
     similar = plots.intervals(table[table["company"] == "Y"], label="group", **words)
     assert "overlap" not in plot.summary + similar.summary
+    gaps = plots.intervals(
+        table, label="group", series="company", reference=0, unit="points", **words
+    )
+    assert "from 2.0 points (0.6–7.0) (lighter, X) to 30.0 points (" in gaps.summary
+    assert "4 of 4 intervals leave 0.0 points out" in gaps.summary
+    (axes,) = gaps.figure.axes
+    assert axes.get_xlabel() == "error rate, in points, with 95 % interval"
+    assert "%" not in axes.xaxis.get_major_formatter()(0.1)
     one = plots.intervals(table.head(1), label="group", **words)
     assert one.summary == f"Error rate: {wilson(30, 100)} (darker)."
     with pytest.raises(ValueError, match=r"missing are \['pooling'\]"):
@@ -676,7 +684,7 @@ def test_doses_of_several_series_are_told_apart():
         bounds=DIFFERENCE, shares=False,
     )  # fmt: skip
     assert "A goes from" in plot.summary
-    assert " and B goes from −40.0 %" in plot.summary
+    assert " and B goes from −40.0 points" in plot.summary
     assert [tick.get_text() for tick in plot.figure.axes[0].get_xticklabels()] == ["1", "2"]
 
 

@@ -15,6 +15,7 @@ import unicodedata
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from operator import attrgetter
@@ -457,10 +458,23 @@ class _Tar(_Archive):
             return File(name, "", member.size, "it is stored with gaps; make the tar without them")
         if _compression(self.path) is None:
             return File(name, str(member.offset_data), member.size)
-        start = self._content.seek(0, io.SEEK_END)
         extracted = archive.extractfile(member)
-        self._content.write(extracted.read() if extracted else b"")
+        start = self._keep(extracted.read() if extracted else b"")
         return File(name, str(start), member.size)
+
+    def _keep(self, content: bytes) -> int:
+        """Put content at the end of the temporary file; return where it begins."""
+        try:
+            start = self._content.seek(0, io.SEEK_END)
+            self._content.write(content)
+            self._content.flush()
+        except OSError as error:
+            raise DatasetError(
+                f"{printable(self.path)} is unpacked into a temporary file, and {_place()} can't "
+                f"take it: {error.strerror}. Make room there, name another folder in TMPDIR, or "
+                "unpack it yourself and give the folder"
+            ) from error
+        return start
 
     def read(self, file: File) -> bytes:
         if file.problem:
@@ -470,7 +484,16 @@ class _Tar(_Archive):
 
     def close(self) -> None:
         if "_content" in vars(self):
-            self._content.close()
+            with suppress(OSError):  # on a full disk, what is still to be written
+                self._content.close()
+
+
+def _place() -> str:
+    """Where temporary files are, in words."""
+    try:
+        return f"the folder {tempfile.gettempdir()}"
+    except FileNotFoundError:
+        return "no folder of this system"
 
 
 class _Measured(io.RawIOBase):

@@ -9,6 +9,7 @@ import pytest
 
 from course_utils.exercises import CHECKS, check
 from tests.exercises.networks import MISTAKES as NETWORK_MISTAKES
+from tests.exercises.networks import SAID
 
 
 def not_done(*arguments):
@@ -61,6 +62,61 @@ MISTAKES = {
     "4.3": [lambda y, p, g: float(np.mean(y == p)), lambda y, p, g: 0.0],
     "4.8": [lambda e, n: np.mean(e), lambda e, n: np.sum(np.multiply(e, n))],
     "4.9": [lambda percent, n: [round(percent * n / 100)], lambda percent, n: []],
+    "4.10": [
+        lambda lows, highs: np.mean(lows > 0),
+        lambda lows, highs: np.mean((lows < 0) & (highs > 0)),
+        lambda lows, highs: np.sum((lows > 0) | (highs < 0)),
+        lambda lows, highs: np.mean(lows * highs < 0),
+        lambda lows, highs: (lows > 0) | (highs < 0),
+        lambda lows, highs: np.mean((lows > 0) & (highs < 0)),
+        lambda lows, highs: lows > 0 or highs < 0,
+    ],
+    "4.11": [
+        lambda errors: np.quantile(errors, 0.95),
+        np.ptp,
+        lambda errors: np.ptp(errors, axis=1).max(),
+        lambda errors: np.ptp(errors, axis=1).mean(),
+        lambda errors: np.quantile(np.ptp(errors, axis=0), 0.95),
+        lambda errors: np.quantile(np.ptp(errors, axis=1), 0.05),
+        lambda errors: np.percentile(np.ptp(errors, axis=1), 0.95),
+        lambda errors: np.ptp(errors, axis=1),
+    ],
+    "4.12": [
+        lambda cats, let_in: let_in.mean(),
+        lambda cats, let_in: (let_in.mean(), let_in[cats].mean(), let_in[~cats].mean()),
+        lambda cats, let_in: (let_in.sum(), let_in[cats].sum(), let_in[~cats].sum(), cats.sum()),
+        lambda cats, let_in: [np.mean(x) for x in (let_in, let_in & cats, let_in & ~cats, cats)],
+        lambda cats, let_in: [
+            let_in.mean(),
+            cats[let_in].mean(),
+            let_in[~cats].mean(),
+            let_in[cats].mean(),
+        ],
+        lambda cats, let_in: [
+            let_in.mean(),
+            let_in[cats].mean(),
+            1 - let_in[~cats].mean(),
+            cats[let_in].mean(),
+        ],
+        lambda cats, let_in: [let_in.mean(), let_in[cats].mean(), let_in[~cats].mean(), 0.75],
+        lambda cats, let_in: None,
+    ],
+    "4.14": [
+        lambda results, first, second: results[first, 3] - results[second, 3],
+        lambda results, first, second: [results[second, s] - results[first, s] for s in (3, 4)],
+        lambda results, first, second: [
+            results[first, seed] - results[second, seed] for name, seed in results if name == first
+        ],
+        lambda results, first, second: [
+            results[first, seed] - results[second, seed]
+            for seed in sorted({seed for _, seed in results})
+        ],
+        lambda results, first, second: [
+            abs(results[first, seed] - results.get((second, seed), 0)) for seed in (3, 4)
+        ],
+        lambda results, first, second: {3: 0.375, 4: -0.25},
+        lambda results, first, second: None,
+    ],
 }
 
 
@@ -86,6 +142,7 @@ def normalise(values, epsilon, axis=0, ddof=0):
 
 def test_every_exercise_has_its_mistakes_tested():
     assert MISTAKES.keys() == CHECKS.keys()
+    assert all(len(answers) >= 6 for answers in NETWORK_MISTAKES.values())
 
 
 @pytest.mark.parametrize(
@@ -96,6 +153,7 @@ def test_mistakes_get_a_hint(exercise, answer, capsys):
     check(exercise, answer)
     verdict, hint = capsys.readouterr().out.splitlines()
     assert verdict.startswith(f"{exercise} ✗ ")
+    assert SAID.get(answer, "") in verdict
     assert hint.startswith("Hint: ")
     assert "``" not in hint
 

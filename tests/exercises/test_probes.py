@@ -134,6 +134,17 @@ OTHER_WAYS = {
     )
     / sum(counts),
     "4.9": lambda percent, n: np.flatnonzero(np.round(100 / n * np.arange(n + 1), 1) == percent),
+    "4.10": lambda lows, highs: (np.sign(lows) == np.sign(highs)).mean(),
+    "4.11": lambda errors: float(np.percentile([max(row) - min(row) for row in errors], 95)),
+    "4.12": lambda cats, let_in: np.array(
+        [let_in.sum() / len(cats), (cats & let_in).sum() / cats.sum(),
+         (~cats & let_in).sum() / (~cats).sum(), (cats & let_in).sum() / let_in.sum()]
+    ),
+    "4.14": lambda results, first, second: [
+        value - results[second, seed]
+        for (name, seed), value in sorted(results.items())
+        if name == first and (second, seed) in results
+    ],
 }  # fmt: skip
 
 
@@ -210,6 +221,10 @@ WRONG = {
     "4.3": [lambda y, p, g: 0.0, lambda y, p, g: float(np.mean(y == p)) + 1],
     "4.8": [lambda e, n: np.sum(np.multiply(e, n)), lambda e, n: sum(e)],
     "4.9": [lambda percent, n: [percent], lambda percent, n: n],
+    "4.10": [lambda lows, highs: 0.5, lambda lows, highs: np.mean(lows <= 0) - 1],
+    "4.11": [lambda errors: errors.mean(), lambda errors: np.ptp(errors, axis=1)],
+    "4.12": [lambda cats, let_in: let_in.mean(), lambda cats, let_in: [0.5, 0.5, 0.5, 0.5]],
+    "4.14": [lambda results, first, second: [], lambda results, first, second: [0.0] * 3],
 }
 PARTLY_RIGHT = {
     "1.1": [
@@ -255,6 +270,23 @@ PARTLY_RIGHT = {
     ],
     "4.8": [lambda e, n: np.mean(e), lambda e, n: (e * n).sum() / n.sum()],
     "4.9": [lambda percent, n: [round(percent * n / 100)], lambda percent, n: []],
+    "4.10": [lambda lows, highs: np.mean(lows > 0)],
+    "4.11": [lambda errors: np.quantile(errors[:, 1] - errors[:, 0], 0.95)],
+    "4.12": [
+        lambda cats, let_in: [
+            let_in.mean(),
+            let_in[cats].mean(),
+            let_in[cats].mean(),
+            cats[let_in].mean(),
+        ]
+    ],
+    "4.14": [
+        lambda results, first, second: [
+            results[first, seed] - results[second, seed]
+            for name, seed in results
+            if name == first and (second, seed) in results
+        ]
+    ],
 }
 
 
