@@ -177,6 +177,36 @@ def paired_difference(
     return over_seeds(a - b, bounds=(-width, width))
 
 
+def verdict(difference: Estimate, *, margin: float) -> str:
+    """What an interval says of a difference: that it is small, that it was found, or neither.
+
+    * ``"small"``: the whole interval lies within the margin, so a difference worth mentioning is
+      ruled out, whether or not the interval leaves zero out;
+    * ``"found"``: it doesn't, and the interval leaves zero out;
+    * ``"not found"``: the data allow no difference, and also one that is worth mentioning.
+
+    Two one-sided tests, each at 5 %, would call a difference small if its 90 % interval lay within
+    the margin. The 95 % interval is wider, so this asks for more.
+
+    Args:
+        difference: with its 95 % interval.
+        margin: above 0, the smallest difference that is worth mentioning; to be set before the
+            difference is known.
+
+    Raises:
+        ValueError: the margin is not above 0.
+
+    Source: Schuirmann 1987, doi:10.1007/BF01068419; Lakens 2017, doi:10.1177/1948550617697177.
+    """
+    if not margin > 0:
+        raise ValueError(
+            f"margin is {margin}; it is the smallest difference worth mentioning, such as 0.03"
+        )
+    if -margin < difference.low and difference.high < margin:
+        return "small"
+    return "found" if difference.low > 0 or difference.high < 0 else "not found"
+
+
 def summarise_seeds(
     table: pd.DataFrame, *, by: str, column: str, bounds: tuple[float, float] = SHARE
 ) -> pd.DataFrame:

@@ -20,6 +20,7 @@ from course_utils.evaluation import (
     over_seeds,
     paired_difference,
     summarise_seeds,
+    verdict,
     wilson,
     within,
 )
@@ -160,6 +161,31 @@ def test_a_paired_difference_sees_what_an_unpaired_one_would_miss():
     assert -2 <= gaps.low < gaps.value < gaps.high <= 2
     with pytest.raises(ValueError, match="same seeds"):
         paired_difference([0.1, 0.2], [0.1, 0.2, 0.3])
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "said"),
+    [
+        (-0.02, 0.01, "small"),
+        (0.01, 0.02, "small"),  # though zero is left out
+        (-0.029, -0.001, "small"),
+        (0.01, 0.04, "found"),
+        (-0.5, -0.01, "found"),
+        (0.04, 0.06, "found"),
+        (-0.01, 0.04, "not found"),
+        (-0.04, 0.01, "not found"),
+        (-0.02, 0.03, "not found"),  # a difference as large as the margin is worth mentioning
+        (0.0, 0.3, "not found"),
+    ],
+)
+def test_a_difference_is_small_found_or_neither(low, high, said):
+    assert verdict(Estimate((low + high) / 2, low, high), margin=0.03) == said
+
+
+@pytest.mark.parametrize("margin", [0, -0.03, float("nan")])
+def test_without_a_margin_there_is_no_verdict(margin):
+    with pytest.raises(ValueError, match="smallest difference worth mentioning"):
+        verdict(Estimate(0, -1, 1), margin=margin)
 
 
 def test_a_gap_of_a_group_of_one_picture_is_a_share():

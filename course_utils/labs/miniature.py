@@ -82,6 +82,7 @@ class _Architecture:
     """All that decides which layers a miniature has."""
 
     pooling: models.Pooling
+    head: models.Head
     num_classes: int
     image_shape: tuple[int, ...]
 
@@ -89,6 +90,7 @@ class _Architecture:
         return models.build(
             "quick",
             pooling=self.pooling,
+            head=self.head,
             width=WIDTH,
             compute_dtype="float32",  # the same on every processor
             num_classes=self.num_classes,
@@ -141,6 +143,7 @@ def train(
     seed: int,
     epochs: int = EPOCHS,
     pooling: models.Pooling = "max",
+    head: models.Head = "average",
     recipe: training.Recipe = RECIPE,
     sample_weight: NDArray[np.floating[Any]] | None = None,
     objective: GroupObjective | None = None,
@@ -154,6 +157,7 @@ def train(
         seed: fixes the initial weights and the order of the pictures.
         epochs: passes over the training pictures, from 1.
         pooling: as in :func:`course_utils.models.build`.
+        head: as there, too.
         recipe: :data:`RECIPE`, or a variant without ``validation_split`` and with its optimizer,
             such as ``replace(RECIPE, label_smoothing=0.0)``.
         sample_weight: (num_train,) how much the loss of each picture counts.
@@ -165,7 +169,7 @@ def train(
     weights = _check(data, epochs, recipe, sample_weight)
     if objective is not None:
         weights = _members(objective, len(data.train), sample_weight)
-    architecture = _architecture(data, pooling)
+    architecture = _architecture(data, pooling, head)
     key = (
         data.train.fingerprint(),
         architecture,
@@ -188,22 +192,29 @@ def train(
     return Network(data.class_names, architecture, found)
 
 
-def untrained(data: ImageDataset, *, seed: int, pooling: models.Pooling = "max") -> Network:
+def untrained(
+    data: ImageDataset,
+    *,
+    seed: int,
+    pooling: models.Pooling = "max",
+    head: models.Head = "average",
+) -> Network:
     """Make the network that :func:`train` begins with: it has seen no labels.
 
     Args:
         data: whose training pictures its first layer is computed from.
         seed: fixes the weights.
         pooling: as in :func:`course_utils.models.build`.
+        head: likewise.
     """
-    architecture = _architecture(data, pooling)
+    architecture = _architecture(data, pooling, head)
     with _borrow(architecture) as trainer:
         weights = trainer.begin(data, seed=seed)
     return Network(data.class_names, architecture, weights)
 
 
-def _architecture(data: ImageDataset, pooling: models.Pooling) -> _Architecture:
-    return _Architecture(pooling, len(data.class_names), data.train.images.shape[1:])
+def _architecture(data: ImageDataset, pooling: models.Pooling, head: models.Head) -> _Architecture:
+    return _Architecture(pooling, head, len(data.class_names), data.train.images.shape[1:])
 
 
 def in_parallel(

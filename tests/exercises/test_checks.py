@@ -59,6 +59,17 @@ MISTAKES = {
         lambda values, epsilon: (values - values.mean(axis=0)) / values.std(axis=0),
     ],
     "4.1": [lambda a, b: (a == b).sum(), lambda a, b: 1.0],
+    "4.2": [
+        lambda low, high, margin: "small" if abs(low) < margin else "found",
+        lambda low, high, margin: "small" if high - low < margin else zero_only(low, high, margin),
+        lambda low, high, margin: zero_only(low, high, margin),
+        lambda low, high, margin: found_first(low, high, margin),
+        lambda low, high, margin: above_only(low, high, margin),
+        lambda low, high, margin: beyond(low, high, margin),
+        lambda low, high, margin: found_or_small(low, high, margin).title(),
+        lambda low, high, margin: "not found",
+        lambda low, high, margin: low > 0,
+    ],
     "4.3": [lambda y, p, g: float(np.mean(y == p)), lambda y, p, g: 0.0],
     "4.8": [lambda e, n: np.mean(e), lambda e, n: np.sum(np.multiply(e, n))],
     "4.9": [lambda percent, n: [round(percent * n / 100)], lambda percent, n: []],
@@ -120,6 +131,38 @@ MISTAKES = {
 }
 
 
+def found_or_small(low, high, margin):
+    """Right."""
+    if max(-low, high) < margin:
+        return "small"
+    return "not found" if low <= 0 <= high else "found"
+
+
+def zero_only(low, high, margin):
+    return "not found" if low <= 0 <= high else "found"
+
+
+def found_first(low, high, margin):
+    """Takes what is small, and yet not zero, for found."""
+    if low > 0 or high < 0:
+        return "found"
+    return "small" if -margin < low and high < margin else "not found"
+
+
+def above_only(low, high, margin):
+    """Forgets differences below zero."""
+    if -margin < low and high < margin:
+        return "small"
+    return "found" if low > 0 else "not found"
+
+
+def beyond(low, high, margin):
+    """Finds only what is larger than the margin for certain."""
+    if -margin < low and high < margin:
+        return "small"
+    return "found" if low > margin or high < -margin else "not found"
+
+
 def receptive_field(layers, *, late=False):
     """Right, or with a stride that counts already for its own layer."""
     field, jump = 1, 1
@@ -164,6 +207,7 @@ def test_mistakes_get_a_hint(exercise, answer, capsys):
         ("2.9", receptive_field, "16 pixels for `classic`, 46 for `quick`"),
         ("3.16", learning_rate, "up in a straight line to the highest"),
         ("3.17", normalise, "every feature has mean 0 and variance 1"),
+        ("4.2", found_or_small, "one interval, two questions"),
     ],
 )
 def test_right_answers_are_accepted(exercise, answer, found, capsys):
@@ -202,6 +246,18 @@ def test_right_answers_are_accepted(exercise, answer, found, capsys):
             ),
             "raised ZeroDivisionError",
         ),
+        ("4.2", zero_only, "For an interval from -0.01 to 0.02 and a margin of 0.03 the answer is"),
+        (
+            "4.2",
+            found_first,
+            "For an interval from 0.01 to 0.02 and a margin of 0.03 the answer is",
+        ),
+        (
+            "4.2",
+            above_only,
+            "For an interval from -0.09 to -0.04 and a margin of 0.03 the answer is",
+        ),
+        ("4.2", beyond, "For an interval from 0.01 to 0.09 and a margin of 0.03 the answer is"),
         ("3.17", lambda values, epsilon: normalise(values, epsilon, axis=1), "The mean of each"),
         ("3.17", lambda values, epsilon: normalise(values, epsilon, axis=None), "The mean of each"),
         (

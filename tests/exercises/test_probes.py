@@ -80,6 +80,11 @@ def loop_gap(labels, predictions, groups):
     return shares[-1] - shares[0]
 
 
+def judge_by_distance(low, high, margin):
+    farthest, nearest = max(abs(low), abs(high)), 0 if low <= 0 <= high else 1
+    return "small" if farthest < margin else ["not found", "found"][nearest]
+
+
 def max_pool_by_slices(plane):
     corners = [plane[row::2, column::2] for row in (0, 1) for column in (0, 1)]
     return np.max(corners, axis=0)
@@ -128,6 +133,7 @@ OTHER_WAYS = {
         [(one - one.mean()) / (one.var() + epsilon) ** 0.5 for one in values.T]
     ),
     "4.1": lambda a, b: 1 - np.count_nonzero(a - b) / len(a),
+    "4.2": judge_by_distance,
     "4.3": loop_gap,
     "4.8": lambda errors, counts: sum(
         error * count for error, count in zip(errors, counts, strict=True)
@@ -155,6 +161,22 @@ def precision(labels, predictions, names):
 
 def most_mistakes(labels, predictions, names):
     return names[int(np.bincount(labels[labels != predictions], minlength=len(names)).argmax())]
+
+
+def find_first(low, high, margin):
+    if low > 0 or high < 0:
+        return "found"
+    return "small" if -margin < low and high < margin else "not found"
+
+
+def find_above(low, high, margin):
+    return judge_by_distance(low, high, margin) if low > 0 or high > 0 else "small"
+
+
+def find_beyond(low, high, margin):
+    if max(-low, high) < margin:
+        return "small"
+    return "found" if low > margin or high < -margin else "not found"
 
 
 def late_field(layers):
@@ -218,6 +240,12 @@ WRONG = {
     "3.16": [lambda step, num_steps, highest, warm_up: highest * 2],
     "3.17": [lambda values, epsilon: values - values.mean(axis=0)],
     "4.1": [lambda a, b: (a == b).sum(), lambda a, b: 1.0, lambda a, b: np.mean(a != b) + 1],
+    "4.2": [
+        lambda low, high, margin: "small" if low <= 0 <= high else "found",
+        lambda low, high, margin: "found" if low > 0 else "not found",
+        lambda low, high, margin: judge_by_distance(low, high, margin).title(),
+        lambda low, high, margin: ["small", "found", "not found"][int(1e4 * low) % 3],
+    ],
     "4.3": [lambda y, p, g: 0.0, lambda y, p, g: float(np.mean(y == p)) + 1],
     "4.8": [lambda e, n: np.sum(np.multiply(e, n)), lambda e, n: sum(e)],
     "4.9": [lambda percent, n: [percent], lambda percent, n: n],
@@ -264,6 +292,7 @@ PARTLY_RIGHT = {
         lambda values, epsilon: (values - values.mean(axis=0)) / values.std(axis=0),
     ],
     "4.1": [lambda a, b: 0.5 if len(a) < 40 else np.mean(a == b)],
+    "4.2": [find_first, find_above, find_beyond],
     "4.3": [
         lambda y, p, g: np.ptp([np.mean((y == p)[g == one]) for one in np.unique(g)[:2]]),
         lambda y, p, g: np.mean((y == p)[g == "A"]) - np.mean((y == p)[g == "B"]),
@@ -387,6 +416,7 @@ def pick(place, where):
 GUESSES = {
     **{f"always {value!r}": lambda *_, value=value: value for value in (0, 1, 2, 3, 0.5, 1.0)},
     **{f"always {value!r}": lambda *_, value=value: value for value in ("", [], [0], True)},
+    **{f"always {word}": lambda *_, word=word: word for word in ("small", "found", "not found")},
     **{
         f"{name} of input {place}": pick(place, where)
         for place in range(4)
