@@ -43,13 +43,16 @@ _MIDDLES = {
     **dict.fromkeys(("feelers", "feeler angle", "tail", "tail angle", "plates"), 0.5),
     **dict.fromkeys(("spots", "spot size", "saddle"), 0.5),
 }
-_NUM_VIEW_NUMBERS = 12
+_NUM_VIEW_NUMBERS = 13
 
-_ANGLE = (-25.0, 25.0)  # degrees
-_PLACE = (-3.0, 3.0)  # pixels from the picture's centre
+_ANGLE = (-15.0, 15.0)  # degrees
+_PLACE = (-2.0, 2.0)  # pixels from the picture's centre
 _SIZE = (8.5, 11.5)  # pixels for one unit: creatures reach about one from their centre
-_LIGHT = (0.65, 1.2)  # factor on every colour
-_NOISE = (2.0, 14.0)  # standard deviation, in levels of 0–255
+_LIGHT = (0.8, 1.15)  # factor on every colour
+_NOISE = (2.0, 8.0)  # standard deviation, in levels of 0–255
+_GROUND = (90.0, 150.0)  # level of the ground, 0–255
+_TINT = (-15.0, 15.0)  # what is added to each of its channels
+_TEXTURE = 12.0  # levels by which it is lighter or darker in places
 
 _CHUNK = 128  # pictures painted at once
 
@@ -175,7 +178,8 @@ def _paint(
 ) -> NDArray[np.uint8]:
     """Paint pictures without noise: (n, 32, 32, 3)."""
     canvas = Canvas.blank(len(traits))
-    canvas.planes += between(views[:, :3], 70, 170).T[:, :, None] + 22 * smooth_texture(textures)
+    ground = between(views[:, :1], *_GROUND) + between(views[:, 1:4], *_TINT)
+    canvas.planes += ground.T[:, :, None] + _TEXTURE * smooth_texture(textures)
 
     def column(name: str) -> Floats:
         return table[name].to_numpy(np.float32)[:, None]
@@ -187,8 +191,8 @@ def _paint(
         degrees=column("angle"),
         mirror=1 - 2 * column("mirrored"),
     )
-    _paint_creature(placed, traits, stride=between(views[:, 3:4], -0.12, 0.12))
-    slope = between(views[:, 4:5], -0.25, 0.25) * np.float32(1 / SIDE)
+    _paint_creature(placed, traits, stride=between(views[:, 4:5], -0.12, 0.12))
+    slope = between(views[:, 5:6], -0.25, 0.25) * np.float32(1 / SIDE)
     canvas.planes *= column("light") + slope * (PIXEL_X + PIXEL_Y)
     canvas.planes += 0.5
     np.clip(canvas.planes, 0, 255, out=canvas.planes)
