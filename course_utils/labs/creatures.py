@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from course_utils.datasets.base import ImageSplit
+from course_utils.datasets.base import Datasheet, ImageDataset, ImageSplit
 from course_utils.datasets.pixels10.backgrounds import NUM_TEXTURE_NUMBERS, smooth_texture
 from course_utils.datasets.pixels10.canvas import (
     NUM_CHANNELS,
@@ -55,6 +55,27 @@ _TINT = (-15.0, 15.0)  # what is added to each of its channels
 _TEXTURE = 12.0  # levels by which it is lighter or darker in places
 
 _CHUNK = 128  # pictures painted at once
+
+DATASHEET = Datasheet(
+    title="creatures: drawn creatures as identities",
+    source=(
+        "Synthetic: each 32×32 picture is painted from random numbers by this course's own code "
+        "(course_utils.labs.creatures). A creature is a body on legs, without eyes or mouth."
+    ),
+    consent="None needed: there are no people in the pictures and nobody's pictures behind them.",
+    license="CC BY 4.0",
+    known_faults=(
+        "Two pictures of a creature differ in far fewer ways than two photographs of a person.",
+        "That plain creatures resemble each other was decided by those who drew them. The two "
+        "groups stand for no group of people, and a difference between them is not evidence about "
+        "people.",
+        "A result on these pictures shows that a mechanism can occur, not that it does occur, or "
+        "how strongly, in photographs or in any product.",
+    ),
+    citations=(
+        "Gebru et al. 2021, Datasheets for Datasets, doi:10.1145/3458723 (the form of this sheet)",
+    ),
+)
 
 
 def draw(
@@ -128,6 +149,32 @@ def draw(
             bits(seed, f"{split}/noise/{one}"),
         )
     return ImageSplit(images, labels, attributes)
+
+
+def load(
+    identities: Iterable[int],
+    num_views: int,
+    *,
+    num_test_views: int = 5,
+    seed: int,
+    plain_spread: float = PLAIN_SPREAD,
+) -> ImageDataset:
+    """Draw a data set in which each creature is a class.
+
+    Args:
+        identities: whole numbers from 0, each once.
+        num_views: training pictures of each.
+        num_test_views: test pictures of each.
+        seed: as in :func:`draw`.
+        plain_spread: as in :func:`draw`.
+    """
+    numbers = list(identities)
+    train, test = (
+        draw(numbers, number, seed=seed, split=split, plain_spread=plain_spread)
+        for split, number in (("train", num_views), ("test", num_test_views))
+    )
+    names = tuple(f"creature {one}" for one in numbers)
+    return ImageDataset("creatures", train, test, names, DATASHEET, group="group")
 
 
 def groups_of(identities: Iterable[int]) -> NDArray[np.object_]:
