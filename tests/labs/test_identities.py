@@ -152,3 +152,9 @@ def test_an_embedding_has_length_one_and_the_last_layer_is_left_off():
     found = recogniser.embeddings
     assert found.shape == (identities.NUM_TESTED * identities.NUM_TEST_VIEWS, 48)
     np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, atol=1e-5)
+
+
+def test_nobody_searches_who_is_enrolled():
+    everybody_differs = np.repeat(np.eye(10), 2, axis=0)
+    found = identities.search(recogniser_of(everybody_differs, 0.9), seed=0, gallery_sizes=[2, 8])
+    assert list(found.measured) == [0, 0]
