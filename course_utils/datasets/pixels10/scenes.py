@@ -76,7 +76,7 @@ def paint_scenes(
         _light(canvas, light[chosen])
         cast_shadow(canvas, table["shadow"].to_numpy(np.float32), cast[chosen])
         images[chosen] = _develop(canvas, table)
-    _add_noise(images, attributes["noise"].to_numpy(), bits(seed, f"{stream}/noise"))
+    add_noise(images, attributes["noise"].to_numpy(), bits(seed, f"{stream}/noise"))
     return images
 
 
@@ -182,7 +182,7 @@ def _develop(canvas: Canvas, table: pd.DataFrame) -> NDArray[np.uint8]:
     return np.moveaxis(pixels, 0, -1).reshape(-1, SIDE, SIDE, NUM_CHANNELS)
 
 
-def _add_noise(
+def add_noise(
     images: NDArray[np.uint8], deviations: NDArray[np.float64], source: np.random.PCG64
 ) -> None:
     """Add noise of the given standard deviations (n,), in place and in whole numbers."""
