@@ -10,9 +10,9 @@ from typing import Any
 
 import pandas as pd
 
-from course_utils import datasets, models
+from course_utils import models
 from course_utils.datasets.base import ImageDataset, ImageSplit
-from course_utils.labs import miniature, palettes
+from course_utils.labs import miniature, palettes, pictures
 
 MARGIN = 0.03  # of accuracy: a difference between two gaps that would be worth mentioning
 
@@ -52,29 +52,31 @@ def measure(
     """
     seeds = list(seeds)
 
-    def load(seed: int) -> tuple[ImageDataset, dict[str, ImageSplit]]:
-        data = datasets.load(
-            dataset,
-            num_train=num_train,
-            num_test=num_test,
-            seed=seed,
-            image_size=image_size,
-            **knobs,
-        )
-        if data.name != "pixels10":
-            return data, _split(data)
-        difficulty = {key: knobs[key] for key in knobs if key == "difficulty"}
-        return data, palettes.twins(num_test, seed=seed, **difficulty)
+    loaded = pictures.load(
+        dataset,
+        seeds=seeds,
+        num_train=num_train,
+        num_test=num_test,
+        image_size=image_size,
+        **knobs,
+    )
+    difficulty = {name: value for name, value in knobs.items() if name == "difficulty"}
 
-    pictures = dict(zip(seeds, miniature.in_parallel(load, seeds, label="pictures"), strict=True))
+    def make_groups(seed: int) -> dict[str, ImageSplit]:
+        if dataset == "pixels10":
+            return palettes.twins(num_test, seed=seed, **difficulty)
+        return _split(loaded[seed])
+
+    groups = dict(
+        zip(seeds, miniature.in_parallel(make_groups, seeds, label="groups"), strict=True)
+    )
 
     def run(setting: tuple[int, models.Pooling]) -> list[dict[str, Any]]:
         seed, pooling = setting
-        data, groups = pictures[seed]
-        network = miniature.train(data, seed=seed, epochs=epochs, pooling=pooling)
+        network = miniature.train(loaded[seed], seed=seed, epochs=epochs, pooling=pooling)
         return [
             {"pooling": pooling, "seed": seed, "group": group, "accuracy": accuracy}
-            for group, accuracy in palettes.accuracies(network, groups).items()
+            for group, accuracy in palettes.accuracies(network, groups[seed]).items()
         ]
 
     return miniature.table(run, product(seeds, poolings), label="seed × pooling")

@@ -64,18 +64,23 @@ def measure(
                 "leaves some for both palettes lies between 0 and 1, such as 0.05"
             )
 
+    template = datasets.load("pixels10", num_train=1, num_test=1)
+
     def run(seed: int) -> list[dict[str, Any]]:
-        balanced = datasets.load("pixels10", num_train=num_train, num_test=num_test, seed=seed)
+        scenes = palettes.twins(num_train, seed=seed, split="train")
         pictures = palettes.twins(num_test, seed=seed)
+        usual = pixels10.palettes(num_train, seed=seed, palette_prevalence=0.5)
         rows = []
         for prevalence in dict.fromkeys([*prevalences, *sorted(controls, reverse=True)]):
-            mixed = pixels10.draw(num_train, seed=seed, palette_prevalence=prevalence)
+            names = pixels10.palettes(num_train, seed=seed, palette_prevalence=prevalence)
+            mixed = palettes.mix(scenes, names)
             trainings = {ALL: mixed}
             if prevalence in controls:
-                trainings[FEWER] = without_gain(mixed, balanced.train)
+                trainings[FEWER] = mixed.take(np.flatnonzero((names == "B") | (usual == "A")))
             for kept, train in trainings.items():
                 counts = _count(train, prevalence)
-                network = miniature.train(replace(balanced, train=train), seed=seed, epochs=epochs)
+                data = replace(template, train=train)
+                network = miniature.train(data, seed=seed, epochs=epochs)
                 rows += [
                     {
                         "palette_prevalence": prevalence,
@@ -90,18 +95,6 @@ def measure(
         return rows
 
     return miniature.table(run, seeds, label="seed")
-
-
-def without_gain(mixed: ImageSplit, balanced: ImageSplit) -> ImageSplit:
-    """Leave out the pictures that are in A only because B is rare.
-
-    Args:
-        mixed: training pictures with a rare palette B.
-        balanced: the same scenes with both palettes equally common.
-    """
-    rare = mixed.attributes["palette"] == "B"
-    usual = balanced.attributes["palette"] == "A"
-    return mixed.take(np.flatnonzero(rare | usual))
 
 
 def _count(train: ImageSplit, prevalence: float) -> dict[str, int]:

@@ -18,9 +18,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from course_utils import augmentation, datasets, models
-from course_utils.datasets.base import ImageDataset
-from course_utils.labs import miniature
+from course_utils import augmentation, models
+from course_utils.labs import miniature, pictures
 
 SMALL = 3  # pixels, a tenth of the picture's side: what the lessons call a small shift
 TOTAL_STRIDE = 8  # pixels between neighbours in the miniature's last maps
@@ -62,20 +61,17 @@ def measure(
     """
     seeds, distances = list(seeds), list(distances)
 
-    def load(seed: int) -> ImageDataset:
-        return datasets.load(
-            dataset, num_train=num_train, num_test=num_test, seed=seed, image_size=image_size
-        )
-
-    pictures = dict(zip(seeds, miniature.in_parallel(load, seeds, label="pictures"), strict=True))
-    for data in pictures.values():
+    loaded = pictures.load(
+        dataset, seeds=seeds, num_train=num_train, num_test=num_test, image_size=image_size
+    )
+    for data in loaded.values():
         _check(distances, data.test.images)
 
     def run(setting: tuple[int, models.Head, models.Pooling]) -> list[dict[str, Any]]:
         seed, head, pooling = setting
-        test = pictures[seed].test
+        test = loaded[seed].test
         network = miniature.train(
-            pictures[seed], seed=seed, epochs=epochs, pooling=pooling, head=head
+            loaded[seed], seed=seed, epochs=epochs, pooling=pooling, head=head
         )
         before = network.predict(test.images).argmax(axis=1)
         rows = []

@@ -3,6 +3,7 @@
 import numpy as np
 
 from course_utils import datasets
+from course_utils.datasets import pixels10
 from course_utils.datasets.base import ImageSplit
 from course_utils.labs import palettes
 
@@ -35,6 +36,16 @@ def test_twins_can_be_made_harder():
     usual, hard = (palettes.twins(20, seed=0, difficulty=share)["A"] for share in (0.0, 1.0))
     assert (usual.attributes["occlusion"] == 0).all()
     assert (hard.attributes["occlusion"] > 0).any()
+
+
+def test_a_mixture_of_twins_is_what_the_knob_draws():
+    names = pixels10.palettes(30, seed=4, palette_prevalence=0.3)
+    mixed = palettes.mix(palettes.twins(30, seed=4, split="train"), names)
+    drawn = pixels10.draw(30, seed=4, palette_prevalence=0.3)
+    np.testing.assert_array_equal(mixed.images, drawn.images)
+    np.testing.assert_array_equal(mixed.labels, drawn.labels)
+    assert mixed.attributes.equals(drawn.attributes)
+    assert mixed.fingerprint() == drawn.fingerprint()
 
 
 def test_accuracies_are_shares_of_right_answers():

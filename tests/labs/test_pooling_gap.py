@@ -46,14 +46,14 @@ def as_photographs(*, num_groups, draw=datasets.load):
 
 
 def test_photographs_are_grouped_as_they_are(monkeypatch):
-    monkeypatch.setattr(pooling_gap.datasets, "load", as_photographs(num_groups=2))
+    monkeypatch.setattr(datasets, "load", as_photographs(num_groups=2))
     table = pooling_gap.measure("photographs", seeds=[0], poolings=["max"], **TINY)
     assert list(table.group) == ["dark", "light"]
 
 
 @pytest.mark.parametrize(("number", "names"), [(1, "1 by brightness: dark"), (3, "grey")])
 def test_a_gap_needs_two_groups(monkeypatch, number, names):
-    monkeypatch.setattr(pooling_gap.datasets, "load", as_photographs(num_groups=number))
+    monkeypatch.setattr(datasets, "load", as_photographs(num_groups=number))
     with pytest.raises(miniature.LabError, match=f"test pictures of photographs have .*{names}"):
         pooling_gap.measure("photographs", seeds=[0], **TINY)
 

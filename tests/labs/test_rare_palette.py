@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from course_utils.datasets import pixels10
+from course_utils import datasets
 from course_utils.labs import miniature, rare_palette
 
 TINY = {"epochs": 1, "num_test": 40}
@@ -32,9 +32,22 @@ def test_the_prevalence_changes_the_pictures_and_so_the_accuracy():
     assert (common != rare).any()
 
 
-def test_the_control_keeps_the_rare_pictures_and_takes_the_gain_away():
-    mixed, balanced = (pixels10.draw(100, seed=0, palette_prevalence=share) for share in (0.1, 0.5))
-    control = rare_palette.without_gain(mixed, balanced)
+def test_the_networks_are_those_of_the_knob_and_the_control_loses_only_what_a_gained(monkeypatch):
+    trained = []
+
+    def train(data, *, seed, epochs):
+        trained.append(data.train)
+        return keep(data, seed=seed, epochs=epochs)
+
+    keep = miniature.train
+    monkeypatch.setattr(miniature, "train", train)
+    rare_palette.measure(
+        seeds=[3], num_train=100, palette_prevalences=[0.5, 0.1], controls=[0.1], **TINY
+    )
+    balanced, mixed, control = trained
+    for split, share in ((balanced, 0.5), (mixed, 0.1)):
+        knob = datasets.load("pixels10", num_train=100, seed=3, palette_prevalence=share)
+        assert split.fingerprint() == knob.train.fingerprint()
     rare = np.flatnonzero(mixed.attributes["palette"] == "B")
     usual = np.flatnonzero(balanced.attributes["palette"] == "A")
     assert 0 < len(rare) < 30 < len(usual)
