@@ -18,6 +18,7 @@ from course_utils.exercises import (
     lesson_03_clinic,
     lesson_04,
     lesson_04_audits,
+    lesson_04_remedies,
     lesson_04_verdict,
 )
 from course_utils.exercises.errors import find_line, summarise_error
@@ -37,6 +38,7 @@ CHECKS: dict[str, Check] = {
     **lesson_03.CHECKS,
     **lesson_04.CHECKS,
     **lesson_04_audits.CHECKS,
+    **lesson_04_remedies.CHECKS,
     **lesson_04_verdict.CHECKS,
 }
 _num_failures: Counter[str] = Counter()

@@ -21,9 +21,7 @@ NOISES = (0.0, 0.2, 0.4)
 SHORT, LONG = "short", "long"
 
 # It sees each picture as it is, so that it can learn it by heart.
-_BY_HEART = replace(
-    miniature.RECIPE, name="by heart", mirror=False, shift=0, label_smoothing=0.0
-)
+_BY_HEART = replace(miniature.RECIPE, name="by heart", mirror=False, shift=0, label_smoothing=0.0)
 
 
 def flip_labels(
@@ -105,9 +103,7 @@ def measure_noise(
     return miniature.table(run, seeds, label="seed")
 
 
-def corrected_accuracy(
-    reported: float, noise: float, num_classes: int
-) -> float:
+def corrected_accuracy(reported: float, noise: float, num_classes: int) -> float:
     """Find the accuracy that a report with wrong test labels hides.
 
     A right answer is counted as wrong where the label is wrong. A wrong answer is counted as right
