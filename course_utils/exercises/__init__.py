@@ -18,6 +18,7 @@ from course_utils.exercises import (
     lesson_03_clinic,
     lesson_04,
     lesson_04_audits,
+    lesson_04_remedies,
     lesson_04_verdict,
     lesson_05_provenance,
 )
@@ -38,6 +39,7 @@ CHECKS: dict[str, Check] = {
     **lesson_03.CHECKS,
     **lesson_04.CHECKS,
     **lesson_04_audits.CHECKS,
+    **lesson_04_remedies.CHECKS,
     **lesson_04_verdict.CHECKS,
     **lesson_05_provenance.CHECKS,
 }

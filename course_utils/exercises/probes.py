@@ -19,6 +19,7 @@ from course_utils.exercises import (
     lesson_03,
     lesson_04,
     lesson_04_audits,
+    lesson_04_remedies,
     lesson_04_verdict,
     lesson_05_provenance,
 )
@@ -36,12 +37,13 @@ PROBES: dict[str, Probe] = {
     **lesson_03.PROBES,
     **lesson_04.PROBES,
     **lesson_04_audits.PROBES,
+    **lesson_04_remedies.PROBES,
     **lesson_04_verdict.PROBES,
     **lesson_05_provenance.PROBES,
 }
 
 
-GRADED = {**lesson_02.GRADED, **lesson_03.GRADED}
+GRADED = {**lesson_02.GRADED, **lesson_03.GRADED, **lesson_04_remedies.GRADED}
 
 
 def find_tolerance(exercise: str) -> float:

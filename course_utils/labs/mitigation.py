@@ -80,8 +80,9 @@ def raise_weights(
 
     Source: Sagawa et al. 2020, arXiv:1911.08731.
     """
-    raised: NDArray[np.float64] = weights * np.exp(step_size * losses)
-    return raised / raised.sum()
+    raised = weights * np.exp(step_size * losses)
+    normalised: NDArray[np.float64] = raised / raised.sum()
+    return normalised
 
 
 def measure(
@@ -210,7 +211,7 @@ class _Ways:
         if (
             drawn.ndim != 1
             or not np.issubdtype(drawn.dtype, np.integer)
-            or not ((0 <= drawn) & (drawn < len(groups))).all()
+            or not ((drawn >= 0) & (drawn < len(groups))).all()
             or set(groups[drawn]) != set(groups)
         ):
             raise miniature.LabError(

@@ -114,7 +114,7 @@ def costs(runs: pd.DataFrame) -> pd.DataFrame:
 def pulls(runs: pd.DataFrame) -> pd.DataFrame:
     """How often a conflicting background decides: one row per seed, one column per correlation."""
     conflicting = runs[runs["background"] == CONFLICTING]
-    return conflicting.pivot(index="seed", columns="correlation", values="pull")
+    return conflicting.pivot_table("pull", index="seed", columns="correlation", sort=False)
 
 
 def swap_backgrounds(num_images: int, *, seed: int) -> dict[str, ImageSplit]:
@@ -206,7 +206,8 @@ def occlusion_maps(
     whole = np.asarray(predict(images), float)[np.arange(number), labels]
     answers = np.asarray(predict(hidden.reshape(-1, *images.shape[1:])), float)
     partial = answers.reshape(number, rows * columns, -1)[np.arange(number), :, labels]
-    return (whole[:, None] - partial).reshape(number, rows, columns)
+    drops: NDArray[np.float64] = (whole[:, None] - partial).reshape(number, rows, columns)
+    return drops
 
 
 def look(
@@ -359,7 +360,8 @@ def _shares(maps: NDArray[np.float64], part: NDArray[np.float64]) -> NDArray[np.
     mass = maps.sum(axis=(1, 2))
     even = part.mean(axis=(1, 2))
     on_part = (maps * part).sum(axis=(1, 2))
-    return np.where(mass > 0, on_part / np.where(mass > 0, mass, 1), even)
+    found: NDArray[np.float64] = np.where(mass > 0, on_part / np.where(mass > 0, mass, 1), even)
+    return found
 
 
 def _correlations(maps: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -367,7 +369,8 @@ def _correlations(maps: NDArray[np.float64], others: NDArray[np.float64]) -> NDA
     a, b = (one.reshape(len(one), -1) for one in (maps, others))
     a, b = (one - one.mean(axis=1, keepdims=True) for one in (a, b))
     scale = np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1))
-    return np.where(scale > 0, (a * b).sum(axis=1) / np.where(scale > 0, scale, 1), 0.0)
+    found: NDArray[np.float64] = (a * b).sum(axis=1) / np.where(scale > 0, scale, 1)
+    return found  # 0 where the scale is
 
 
 def _networks(

@@ -10,7 +10,7 @@ from keras import layers
 from PIL import Image
 
 from course_utils import models
-from tests.exercises import clinic
+from tests.exercises import clinic, remedies
 
 # --- 2.6
 
@@ -346,3 +346,8 @@ MISTAKES |= {
 for number, answer, _ in clinic.SAID:
     MISTAKES[number].append(answer)
 SAID = {answer: said for _, answer, said in clinic.SAID}
+
+# --- 4.6
+
+RIGHT |= remedies.RIGHT
+MISTAKES |= remedies.MISTAKES

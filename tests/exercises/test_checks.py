@@ -12,6 +12,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from course_utils.exercises import CHECKS, check
+from tests.exercises import remedies
 from tests.exercises.networks import MISTAKES as NETWORK_MISTAKES
 from tests.exercises.networks import SAID
 
@@ -71,6 +72,10 @@ def beyond(low, high, margin):
 
 MISTAKES = {
     **NETWORK_MISTAKES,
+    **{
+        exercise: [*remedies.WRONG[exercise], *remedies.PARTLY_RIGHT[exercise]]
+        for exercise in remedies.WRONG
+    },
     "1.2": [lambda x: x / 255, lambda x: (x / 256).astype("float32"), lambda x: None],
     "1.3": [lambda labels, n: labels, lambda labels, n: np.eye(n)[labels].T],
     "1.1": [
@@ -236,6 +241,11 @@ def test_mistakes_get_a_hint(exercise, answer, capsys):
     ("exercise", "answer", "found"),
     [
         ("2.9", receptive_field, "16 pixels for `classic`, 46 for `quick`"),
+        ("4.4", remedies.map_in_one_go, "what the class's probability loses"),
+        ("4.5", remedies.weigh, "every group counts equally"),
+        ("4.6", remedies.resample_in_turn, "the groups are equally common"),
+        ("4.7", remedies.OTHER_WAYS["4.7"], "the group with the highest loss gains weight"),
+        ("4.13", remedies.OTHER_WAYS["4.13"], "the accuracy that wrong test labels hide"),
         ("3.16", learning_rate, "up in a straight line to the highest"),
         ("3.17", normalise, "every feature has mean 0 and variance 1"),
         ("4.2", found_or_small, "one interval, two questions"),
@@ -289,6 +299,21 @@ def test_right_answers_are_accepted(exercise, answer, found, capsys):
             "For an interval from -0.09 to -0.04 and a margin of 0.03 the answer is",
         ),
         ("4.2", beyond, "For an interval from 0.01 to 0.09 and a margin of 0.03 the answer is"),
+        ("4.4", remedies.map_with(sign=-1), "with size 2, the answer is"),
+        ("4.4", remedies.map_with(copy=False), "Your function changes the picture"),
+        ("4.4", remedies.map_with(pick=np.argmax), "When class 1 is seen in the second"),
+        ("4.4", lambda predict, image, *_: predict(image), "one picture is image[None]"),
+        ("4.5", remedies.WRONG["4.5"][2], "For three pictures of A and one of B the answer is"),
+        ("4.5", remedies.PARTLY_RIGHT["4.5"][0], "When there is one group only,"),
+        ("4.6", remedies.resample_by_chance, "and yours are"),
+        ("4.6", remedies.MISTAKES["4.6"][3], "With the same seed other pictures are drawn"),
+        ("4.6", remedies.MISTAKES["4.6"][4], "Every seed draws the same pictures"),
+        ("4.6", remedies.MISTAKES["4.6"][7], "of the 20 pictures were never drawn"),
+        ("4.6", lambda groups, seed: groups, "An array of indices is expected"),
+        ("4.6", lambda groups, seed: np.arange(30), "and you draw others"),
+        ("4.7", remedies.WRONG["4.7"][0], "When both losses are equal,"),
+        ("4.7", remedies.PARTLY_RIGHT["4.7"][0], "From weights of 0.75 and 0.25"),
+        ("4.13", remedies.WRONG["4.13"][2], "For 82 % with 10 % noise, 3 classes, the answer is"),
         ("3.17", lambda values, epsilon: normalise(values, epsilon, axis=1), "The mean of each"),
         ("3.17", lambda values, epsilon: normalise(values, epsilon, axis=None), "The mean of each"),
         (

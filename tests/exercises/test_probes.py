@@ -22,6 +22,7 @@ from course_utils.exercises.probes import GRADED, PROBES, collect_answers
 from course_utils.exercises.probing import Case, Probe
 from course_utils.exercises.publishing import MIME_TYPE, SEED_VARIABLE
 from course_utils.grading.judge.comparison import compare, parse_emission
+from tests.exercises import remedies
 
 LESSONS = sorted(Path(__file__).parents[2].glob("notebooks/*.ipynb"))
 
@@ -120,6 +121,7 @@ def verify_in_another_order(picture, claim, signature, key):
 
 
 OTHER_WAYS = {
+    **remedies.OTHER_WAYS,
     "1.1": lambda labels, n: [float((labels == label).mean()) for label in range(n)],
     "1.2": lambda images: np.divide(images, np.float32(255), dtype=np.float32),
     "1.3": lambda labels, n: [[int(label == one) for one in range(n)] for label in labels],
@@ -208,6 +210,7 @@ def divide_in_place(images):
 
 # What learners do: those that are right by accident at most, and those that are right in part.
 WRONG = {
+    **remedies.WRONG,
     "1.1": [
         lambda labels, n: np.bincount(labels, minlength=n),
         lambda labels, n: 100 * np.bincount(labels, minlength=n) / len(labels),
@@ -269,6 +272,7 @@ WRONG = {
     "5.9": [lambda *arguments: "valid", lambda *arguments: "claim changed"],
 }
 PARTLY_RIGHT = {
+    **remedies.PARTLY_RIGHT,
     "1.1": [
         lambda labels, n: np.bincount(labels) / len(labels),
         lambda labels, n: np.unique(labels, return_counts=True)[1] / len(labels),
