@@ -125,7 +125,7 @@ def seeds(
         axes,
         names,
         title=title,
-        xlabel=f"{xlabel}: each seed, and their mean",
+        xlabel=f"{xlabel}\neach seed, and their mean",
         unit=estimates[0].unit,
     )
     _draw_zero(axes.axvline, bounds)
