@@ -1,6 +1,6 @@
 """The pictures of an experiment: a data set for each seed."""
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from functools import lru_cache
 from typing import Any
 
@@ -14,7 +14,8 @@ _NUM_KEPT = 12  # data sets; with a lesson's usual numbers each takes 5 MB
 def load(dataset: str, *, seeds: Iterable[int], **settings: Any) -> dict[int, ImageDataset]:
     """Load or draw a data set once for each seed.
 
-    Those of pixels10 are kept for the next experiment, which often begins with the same.
+    Those of pixels10 are kept for the next experiment, which often begins with the same; not so
+    where a knob is a list or a dictionary.
 
     Args:
         dataset: as in :func:`course_utils.datasets.load`.
@@ -25,9 +26,10 @@ def load(dataset: str, *, seeds: Iterable[int], **settings: Any) -> dict[int, Im
         The data sets by seed.
     """
     seeds = list(dict.fromkeys(seeds))
+    kept = dataset == "pixels10" and all(isinstance(one, Hashable) for one in settings.values())
 
     def one(seed: int) -> ImageDataset:
-        if dataset == "pixels10":
+        if kept:
             return _draw(seed, tuple(sorted(settings.items())))
         return datasets.load(dataset, seed=seed, **settings)
 

@@ -132,18 +132,19 @@ def by_palette(runs: pd.DataFrame, *, kept: str = ALL) -> pd.DataFrame:
     )
 
 
-def overall(runs: pd.DataFrame) -> pd.DataFrame:
-    """Accuracy on test pictures mixed like the training pictures.
+def overall(runs: pd.DataFrame, *, share: float | None = None) -> pd.DataFrame:
+    """Accuracy on test pictures mixed like the training pictures, or in another way.
 
     Args:
         runs: from :func:`measure`; the control plays no part.
+        share: of palette B among the test pictures; by default that of the training pictures.
 
     Returns:
         One row per seed and one column per prevalence: the accuracies on A and B, each weighted by
         its palette's share.
     """
     accuracy = by_palette(runs)
-    shares = accuracy["B"].columns.to_numpy()
+    shares = accuracy["B"].columns.to_numpy() if share is None else share
     return pd.DataFrame(accuracy["A"] * (1 - shares) + accuracy["B"] * shares)
 
 

@@ -28,3 +28,11 @@ def test_photographs_are_loaded_each_time(monkeypatch):
     for _ in range(2):
         pictures.load("some/folder", seeds=[1], num_train=7)
     assert loaded == [(("some/folder",), {"seed": 1, "num_train": 7})] * 2
+
+
+def test_a_knob_may_be_a_dictionary():
+    faint = pictures.load(
+        "pixels10", seeds=[1], num_train=20, num_test=5, contrast_by_palette={"B": 0.1}
+    )
+    usual = pictures.load("pixels10", seeds=[1], num_train=20, num_test=5)
+    assert faint[1].train.fingerprint() != usual[1].train.fingerprint()

@@ -96,6 +96,8 @@ def test_the_overall_accuracy_weighs_the_palettes_by_their_shares():
     overall = rare_palette.overall(RUNS)
     assert overall.loc[7].to_dict() == {0.5: 0.625, 0.25: 0.6875}  # 0.75 · 0.875 + 0.25 · 0.125
     assert overall.loc[8].to_dict() == {0.5: 0.625, 0.25: 0.875}
+    equal = rare_palette.overall(RUNS, share=0.5)
+    assert equal.loc[7].to_dict() == {0.5: 0.625, 0.25: 0.5}
 
 
 def test_accuracies_stand_side_by_side():
