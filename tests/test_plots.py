@@ -749,14 +749,14 @@ def test_match_scores_need_both_kinds_of_comparisons(table, reason):
         plots.match_scores(table, threshold=0.6, title="Same creature?")
 
 
-def test_maps_are_red_where_hiding_lowers_and_blue_where_it_raises():
+def test_maps_are_orange_where_hiding_lowers_and_blue_where_it_raises():
     white = np.full((2, 4, 6, 3), 255, np.uint8)
     maps = np.array([[[0.2, -0.1, 0.0], [0, 0, 0]], [[0, 0, 0], [0, 0, 0]]])
     plot = plots.occlusion_maps(white, {"net": maps}, title="Maps")
     image = plot.figure.axes[0].images[0].get_array()[5:]  # below the pictures and a gap
-    red, blue, plain = image[0, 0], image[0, 2], image[0, 4]
-    assert red[0] > red[2] and blue[2] > blue[0]
-    assert red.tolist() == [213, 94, 0]  # the full colour
+    orange, blue, plain = image[0, 0], image[0, 2], image[0, 4]
+    assert orange[0] > orange[2] and blue[2] > blue[0]
+    assert orange.tolist() == [213, 94, 0]  # the full colour
     assert (plain == 255).all() and (image[2:4, :6] == 255).all() and (image[:, 7:] == 255).all()
     assert plot.summary.endswith("on average over the pictures, 10.0 points (net).")
     with pytest.raises(ValueError, match="there are 2 pictures and maps of"):

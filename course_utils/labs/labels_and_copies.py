@@ -114,7 +114,16 @@ def corrected_accuracy(reported: float, noise: float, num_classes: int) -> float
         noise: share of the test labels that are wrong, each of the other classes equally often,
             whatever the picture is.
         num_classes: how many classes there are.
+
+    Raises:
+        miniature.LabError: so many labels are wrong that the report doesn't depend on the accuracy.
     """
+    most = (num_classes - 1) / num_classes
+    if not 0 <= noise < most - 1e-9:
+        raise miniature.LabError(
+            f"{noise:g} of the test labels are wrong; the accuracy can be found where they are "
+            f"less than {most:g} of all"
+        )
     by_chance = noise / (num_classes - 1)
     return (reported - by_chance) / (1 - noise - by_chance)
 
@@ -176,7 +185,7 @@ def measure_copies(
     share: float = 0.2,
     num_train: int = 400,
     epochs: int = 3,
-    many_epochs: int = 15,
+    many_epochs: int = 10,
 ) -> pd.DataFrame:
     """Put copies of training pictures among the test pictures.
 

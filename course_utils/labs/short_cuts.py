@@ -334,9 +334,7 @@ def lone_objects(num_pictures: int, *, seed: int) -> tuple[ImageSplit, NDArray[n
     same = np.ones(drawn.images.shape[:3], bool)
     for name in BACKGROUND_NAMES:
         other = repaint(drawn, name, seed=seed)
-        changed = table["background"].to_numpy() != name
-        equal = (np.asarray(other.images) == np.asarray(drawn.images)).all(axis=-1)
-        same &= equal | ~changed[:, None, None]
+        same &= (np.asarray(other.images) == np.asarray(drawn.images)).all(axis=-1)
     chosen = np.flatnonzero(alone)[:num_pictures]
     return drawn.take(chosen), same[chosen]
 

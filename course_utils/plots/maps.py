@@ -18,8 +18,8 @@ def occlusion_maps(
 ) -> Plot:
     """Pictures, and below each what happens to a network's answer when parts of it are hidden.
 
-    Red is where hiding lowers the probability of the class that was given, blue where it raises it;
-    each map's largest change has the full colour, so that weak maps can be seen, too.
+    Orange is where hiding lowers the probability of the class that was given, blue where it raises
+    it. Each map's largest change has the full colour, so that weak maps can be seen, too.
 
     Args:
         pictures: (n, height, width, 3), n from 1 to 24.
@@ -47,8 +47,8 @@ def occlusion_maps(
     return Plot(
         figure,
         alt=f"{title}: {plural(number, 'picture')} in a row, and below each the occlusion maps of "
-        f"{listing([*maps])}, with red squares where hiding the square lowers the probability of "
-        "the class that was given and blue ones where it raises it.",
+        f"{listing([*maps])}, with orange squares where hiding them lowers the probability of the "
+        "class that was given and blue ones where it raises it.",
         summary="The square that matters most changes the probability by, on average over the "
         f"pictures, {listing(changes)}.",
     )
