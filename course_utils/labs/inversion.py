@@ -13,18 +13,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from course_utils.datasets.base import Datasheet, ImageDataset
-from course_utils.labs import creatures, miniature
+from course_utils.datasets.base import ImageDataset
+from course_utils.labs import miniature
 from course_utils.labs.miniature import LabError
 
 if TYPE_CHECKING:
     import keras
     import tensorflow as tf
 
-NUM_CREATURES = 12
-NUM_VIEWS = 40  # of each creature, to learn from; as many others to compare with
-EPOCHS = 5  # of the miniature
-
+EPOCHS = 5  # of the miniatures
 NUM_STEPS = 20
 STEP_SIZE = 3.0  # levels of 0–255: the root of the mean square of a step
 BLUR = 1.0  # pixels
@@ -37,38 +34,6 @@ _GREY = 128.0
 _ONE_LAYER_EPOCHS = 20
 _ONE_LAYER_RATE = 0.001
 _REACH = 3  # pixels from the middle of the blur to its end
-
-_DATASHEET = Datasheet(
-    title="creatures: drawn creatures, each a class of its own",
-    source="Synthetic: drawn from random numbers by course_utils.labs.creatures.",
-    consent="None needed: there are no people in the pictures and nobody's pictures behind them.",
-    license="CC BY 4.0",
-    known_faults=("A creature has few traits, and its views differ in few ways.",),
-    citations=(),
-)
-
-
-def draw_creatures(
-    *, seed: int, num_creatures: int = NUM_CREATURES, num_views: int = NUM_VIEWS
-) -> ImageDataset:
-    """Draw a data set whose classes are creatures, as a recogniser of faces has people for classes.
-
-    Args:
-        seed: another seed has other creatures.
-        num_creatures: from 2.
-        num_views: of each, in the training split, and as many others in the test split.
-    """
-    if num_creatures < 2:
-        raise LabError(f"num_creatures is {num_creatures}; a network tells at least 2 apart")
-    names = range(num_creatures)
-    return ImageDataset(
-        name="creatures",
-        train=creatures.draw(names, num_views, seed=seed),
-        test=creatures.draw(names, num_views, seed=seed, split="test"),
-        class_names=tuple(f"creature {number}" for number in names),
-        datasheet=_DATASHEET,
-        group="group",
-    )
 
 
 def climb(
@@ -249,7 +214,7 @@ def measure(
     """Climb to the favourite pictures of a network of each plan, and see whose they are.
 
     Args:
-        drawn: gives the data set for a seed, such as ``lambda seed: draw_creatures(seed=seed)``.
+        drawn: gives the data set for a seed, such as one of :func:`course_utils.labs.creatures.load`.
             The test pictures are what the outcome is compared with, and what a judge, another
             miniature, learns from; the networks that are climbed never see them.
         seeds: a data set, a network of each plan and a judge for each.
