@@ -105,6 +105,14 @@ def make_runs(**columns):
     return table.assign(**columns)
 
 
+def make_scores():
+    """Of ten comparisons of each kind two match falsely in group x, and none in group y."""
+    low, high = np.linspace(0.1, 0.5, 8), np.linspace(0.55, 0.95, 10)
+    scores = np.concatenate([low, [0.7, 0.8], high, low, [0.2, 0.3], high])
+    mated = ([False] * 10 + [True] * 10) * 2
+    return pd.DataFrame({"score": scores, "mated": mated, "group": ["x"] * 20 + ["y"] * 20})
+
+
 @pytest.fixture(scope="module")
 def model():
     import keras
@@ -135,6 +143,7 @@ def all_plots(data, evaluation, model):
         "rows": plots.rows({"one": picture[None], "other": picture[None, ::-1]}, title="Two"),
         "descent": plots.descent({0.5: [0.0, 3.0], 2.0: [0.0, 9.0, -9.0]}, lambda w: w**2),
         "mean_images": plots.mean_images(data),
+        "match_scores": plots.match_scores(make_scores(), threshold=0.6, title="Same one?"),
         "learning_curves": plots.learning_curves(history),
         "validated once": plots.learning_curves(make_history([0.4, 0.6], [np.nan, 0.5])),
         "learning_rate_schedule": plots.learning_rate_schedule(
@@ -689,3 +698,26 @@ def test_experiments_need_their_columns_and_three_seeds(draw):
     few = make_runs(gap=[0.1] * 6).query("seed < 6")
     with pytest.raises(ValueError, match="at least 3 seeds"):
         draw(few, value="gap", **texts, **names)
+
+
+def test_match_scores_count_the_mistakes_of_a_threshold():
+    plot = plots.match_scores(make_scores(), threshold=0.6, title="Same creature?")
+    assert plot.summary == (
+        "At a threshold of 0.60, among x pairs 20.0 % of 10 non-mated comparisons match and "
+        "20.0 % of 10 mated ones don't; among y pairs 0.0 % of 10 non-mated comparisons match and "
+        "20.0 % of 10 mated ones don't."
+    )
+    lines = [axes.lines[0].get_xdata()[0] for axes in plot.figure.axes]
+    assert lines == [0.6, 0.6]
+
+
+@pytest.mark.parametrize(
+    ("table", "reason"),
+    [
+        (pd.DataFrame({"score": [0.5], "mated": [True]}), "missing are .'group'"),
+        (make_scores().query("not mated or group == 'x'"), "group y needs comparisons of both"),
+    ],
+)
+def test_match_scores_need_both_kinds_of_comparisons(table, reason):
+    with pytest.raises(ValueError, match=reason):
+        plots.match_scores(table, threshold=0.6, title="Same creature?")

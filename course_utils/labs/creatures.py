@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from course_utils.datasets.base import ImageSplit
+from course_utils.datasets.base import Datasheet, ImageDataset, ImageSplit
 from course_utils.datasets.pixels10.backgrounds import NUM_TEXTURE_NUMBERS, smooth_texture
 from course_utils.datasets.pixels10.canvas import (
     NUM_CHANNELS,
@@ -43,15 +43,39 @@ _MIDDLES = {
     **dict.fromkeys(("feelers", "feeler angle", "tail", "tail angle", "plates"), 0.5),
     **dict.fromkeys(("spots", "spot size", "saddle"), 0.5),
 }
-_NUM_VIEW_NUMBERS = 12
+_NUM_VIEW_NUMBERS = 13
 
-_ANGLE = (-25.0, 25.0)  # degrees
-_PLACE = (-3.0, 3.0)  # pixels from the picture's centre
+_ANGLE = (-15.0, 15.0)  # degrees
+_PLACE = (-2.0, 2.0)  # pixels from the picture's centre
 _SIZE = (8.5, 11.5)  # pixels for one unit: creatures reach about one from their centre
-_LIGHT = (0.65, 1.2)  # factor on every colour
-_NOISE = (2.0, 14.0)  # standard deviation, in levels of 0–255
+_LIGHT = (0.8, 1.15)  # factor on every colour
+_NOISE = (2.0, 8.0)  # standard deviation, in levels of 0–255
+_GROUND = (90.0, 150.0)  # level of the ground, 0–255
+_TINT = (-15.0, 15.0)  # what is added to each of its channels
+_TEXTURE = 12.0  # levels by which it is lighter or darker in places
 
 _CHUNK = 128  # pictures painted at once
+
+DATASHEET = Datasheet(
+    title="creatures: drawn creatures as identities",
+    source=(
+        "Synthetic: each 32×32 picture is painted from random numbers by this course's own code "
+        "(course_utils.labs.creatures). A creature is a body on legs, without eyes or mouth."
+    ),
+    consent="None needed: there are no people in the pictures and nobody's pictures behind them.",
+    license="CC BY 4.0",
+    known_faults=(
+        "Two pictures of a creature differ in far fewer ways than two photographs of a person.",
+        "That plain creatures resemble each other was decided by those who drew them. The two "
+        "groups stand for no group of people, and a difference between them is not evidence about "
+        "people.",
+        "A result on these pictures shows that a mechanism can occur, not that it does occur, or "
+        "how strongly, in photographs or in any product.",
+    ),
+    citations=(
+        "Gebru et al. 2021, Datasheets for Datasets, doi:10.1145/3458723 (the form of this sheet)",
+    ),
+)
 
 
 def draw(
@@ -127,6 +151,32 @@ def draw(
     return ImageSplit(images, labels, attributes)
 
 
+def load(
+    identities: Iterable[int],
+    num_views: int,
+    *,
+    num_test_views: int = 5,
+    seed: int,
+    plain_spread: float = PLAIN_SPREAD,
+) -> ImageDataset:
+    """Draw a data set in which each creature is a class.
+
+    Args:
+        identities: whole numbers from 0, each once.
+        num_views: training pictures of each.
+        num_test_views: test pictures of each.
+        seed: as in :func:`draw`.
+        plain_spread: as in :func:`draw`.
+    """
+    numbers = list(identities)
+    train, test = (
+        draw(numbers, number, seed=seed, split=split, plain_spread=plain_spread)
+        for split, number in (("train", num_views), ("test", num_test_views))
+    )
+    names = tuple(f"creature {one}" for one in numbers)
+    return ImageDataset("creatures", train, test, names, DATASHEET, group="group")
+
+
 def groups_of(identities: Iterable[int]) -> NDArray[np.object_]:
     """The group of each identity: "plain" for even numbers, "varied" for odd ones."""
     return np.array(GROUPS, object)[np.asarray(list(identities), np.int64) % 2]
@@ -175,7 +225,8 @@ def _paint(
 ) -> NDArray[np.uint8]:
     """Paint pictures without noise: (n, 32, 32, 3)."""
     canvas = Canvas.blank(len(traits))
-    canvas.planes += between(views[:, :3], 70, 170).T[:, :, None] + 22 * smooth_texture(textures)
+    ground = between(views[:, :1], *_GROUND) + between(views[:, 1:4], *_TINT)
+    canvas.planes += ground.T[:, :, None] + _TEXTURE * smooth_texture(textures)
 
     def column(name: str) -> Floats:
         return table[name].to_numpy(np.float32)[:, None]
@@ -187,8 +238,8 @@ def _paint(
         degrees=column("angle"),
         mirror=1 - 2 * column("mirrored"),
     )
-    _paint_creature(placed, traits, stride=between(views[:, 3:4], -0.12, 0.12))
-    slope = between(views[:, 4:5], -0.25, 0.25) * np.float32(1 / SIDE)
+    _paint_creature(placed, traits, stride=between(views[:, 4:5], -0.12, 0.12))
+    slope = between(views[:, 5:6], -0.25, 0.25) * np.float32(1 / SIDE)
     canvas.planes *= column("light") + slope * (PIXEL_X + PIXEL_Y)
     canvas.planes += 0.5
     np.clip(canvas.planes, 0, 255, out=canvas.planes)

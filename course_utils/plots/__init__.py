@@ -30,6 +30,7 @@ from course_utils.plots.networks import (
     network_diagram,
     poolings,
 )
+from course_utils.plots.recognition import match_scores
 from course_utils.plots.style import Plot
 from course_utils.plots.training import (
     descent,
@@ -59,6 +60,7 @@ __all__ = [
     "intervals",
     "learning_curves",
     "learning_rate_schedule",
+    "match_scores",
     "mean_images",
     "mistakes",
     "network_diagram",
