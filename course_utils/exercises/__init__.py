@@ -12,7 +12,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from course_utils.exercises import lesson_01, lesson_02, lesson_03, lesson_03_clinic, lesson_04
+from course_utils.exercises import (
+    lesson_01,
+    lesson_02,
+    lesson_03,
+    lesson_03_clinic,
+    lesson_04,
+    lesson_05_privacy,
+)
 from course_utils.exercises.expectations import Wrong
 from course_utils.exercises.probes import emit
 from course_utils.exercises.publishing import Publisher, grading_seed
@@ -28,6 +35,7 @@ CHECKS: dict[str, Check] = {
     **lesson_02.CHECKS,
     **lesson_03.CHECKS,
     **lesson_04.CHECKS,
+    **lesson_05_privacy.CHECKS,
 }
 _num_failures: Counter[str] = Counter()
 _MAX_ERROR = 300  # characters; Keras tells a whole page

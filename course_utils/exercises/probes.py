@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from course_utils.exercises import lesson_01, lesson_02, lesson_03, lesson_04
+from course_utils.exercises import lesson_01, lesson_02, lesson_03, lesson_04, lesson_05_privacy
 from course_utils.exercises.probing import Case, Probe
 from course_utils.exercises.publishing import TOLERANCE, Publisher, grading_seed, publish
 from course_utils.exercises.readings import (
@@ -27,6 +27,7 @@ PROBES: dict[str, Probe] = {
     **lesson_02.PROBES,
     **lesson_03.PROBES,
     **lesson_04.PROBES,
+    **lesson_05_privacy.PROBES,
 }
 
 

@@ -214,7 +214,7 @@ def measure(
     """Climb to the favourite pictures of a network of each plan, and see whose they are.
 
     Args:
-        drawn: gives the data set for a seed, such as one of :func:`course_utils.labs.creatures.load`.
+        drawn: gives the data set for a seed, such as :func:`course_utils.labs.creatures.load`.
             The test pictures are what the outcome is compared with, and what a judge, another
             miniature, learns from; the networks that are climbed never see them.
         seeds: a data set, a network of each plan and a judge for each.
@@ -241,9 +241,8 @@ def measure(
         judge = miniature.train(swapped, seed=seed, epochs=epochs)
         rows = []
         for plan in wanted:
-            model = _train(plan, data, seed=seed, epochs=epochs)
+            model, answers = _train(plan, data, seed=seed, epochs=epochs)
             pictures = climb(model, num_steps=num_steps)
-            answers = np.asarray(model(np.asarray(data.test.images), training=False))
             rows.append(
                 {
                     "seed": seed,
@@ -260,10 +259,15 @@ def measure(
     return miniature.table(run, seeds, label="seed")
 
 
-def _train(plan: Plan, data: ImageDataset, *, seed: int, epochs: int) -> "keras.Model":
+def _train(
+    plan: Plan, data: ImageDataset, *, seed: int, epochs: int
+) -> "tuple[keras.Model, NDArray[np.float32]]":
+    """A network of a plan, and what it answers to the test pictures."""
     if plan == "one layer":
-        return train_one_layer(data, seed=seed)
-    return miniature.train(data, seed=seed, epochs=epochs).to_keras()
+        model = train_one_layer(data, seed=seed)
+        return model, np.asarray(model(np.asarray(data.test.images)))
+    network = miniature.train(data, seed=seed, epochs=epochs)
+    return network.to_keras(), network.predict(data.test.images)
 
 
 def compare(pictures: NDArray[Any], means: Floats) -> dict[str, float]:

@@ -19,8 +19,8 @@ from course_utils.datasets.base import ImageDataset
 from course_utils.labs import miniature
 from course_utils.labs.miniature import LabError, Network
 
-EPOCHS = 6  # until nearly every picture has been learnt by heart
-FEW_EPOCHS = EPOCHS // 2
+EPOCHS = 5  # until nearly every picture has been learnt by heart
+FEW_EPOCHS = 2
 SMOOTHING = 0.2
 FPR = 0.01  # the share of others that an attack may accuse
 MIN_SHADOWS = 6  # whoever attacks one network has two that saw a picture, and two that did not
@@ -123,6 +123,18 @@ def train_shadows(
     seeds = list(seeds)
     pools = _deal(data, seeds, num_train, num_shadows)
     halves = [draw_halves(2 * num_train, num_shadows, seed=seed) for seed in seeds]
+    return _train(seeds, pools, halves, epochs=epochs, recipe=recipe)
+
+
+def _train(
+    seeds: list[int],
+    pools: list[ImageDataset],
+    halves: list[NDArray[np.bool_]],
+    *,
+    epochs: int,
+    recipe: training.Recipe,
+) -> list[Shadows]:
+    num_shadows = len(halves[0])
 
     def run(setting: tuple[int, int]) -> tuple[Network, NDArray[np.float32]]:
         place, number = setting
@@ -407,22 +419,13 @@ def curves(
     return pd.DataFrame(rows)
 
 
-def defend(
-    data: ImageDataset,
-    *,
-    seeds: Iterable[int],
-    num_train: int,
-    num_shadows: int,
-    defences: Iterable[Defence] = DEFENCES,
-) -> pd.DataFrame:
-    """Train and attack with each defence; the attacker knows of it and trains shadows likewise.
+def defend(shadows: Iterable[Shadows], *, defences: Iterable[Defence] = DEFENCES) -> pd.DataFrame:
+    """Attack networks that are defended; the attacker knows how, and trains shadows likewise.
 
     Args:
-        data: as in :func:`train_shadows`, and so are the next three.
-        seeds: one pool for each.
-        num_train: pictures that each network learns from.
-        num_shadows: networks for each pool and way of training.
-        defences: "few epochs" stops early, half-way; "augmentation" mirrors and shifts the
+        shadows: networks without a defence, from :func:`train_shadows`; those with one learn from
+            the same halves of the same pools.
+        defences: "few epochs" stops early, after two; "augmentation" mirrors and shifts the
             pictures; "label smoothing" shares a fifth of the true class's probability among all;
             the last two answer less: see :func:`tell_less`.
 
@@ -430,30 +433,43 @@ def defend(
         One row per defence, seed and attack: ``defence``, ``seed``, ``attack``, ``auc``, ``found``,
         as in :func:`attack`, and ``accuracy`` on the pictures that a network did not learn from.
     """
-    seeds = list(seeds)
-    settings = {"seeds": seeds, "num_train": num_train, "num_shadows": num_shadows}
-    ways: dict[Defence, tuple[dict[str, Any], Answers]] = {
-        "nothing": ({}, "all"),
-        "few epochs": ({"epochs": FEW_EPOCHS}, "all"),
-        "augmentation": ({"recipe": replace(OVERFIT, mirror=True, shift=2)}, "all"),
-        "label smoothing": ({"recipe": replace(OVERFIT, label_smoothing=SMOOTHING)}, "all"),
-        "answers of one decimal": ({}, "one decimal"),
-        "answers of the top class": ({}, "top class"),
+    bare = list(shadows)
+    trainings: dict[str, dict[str, Any]] = {
+        "few epochs": {"epochs": FEW_EPOCHS},
+        "augmentation": {"recipe": replace(OVERFIT, mirror=True, shift=2)},
+        "label smoothing": {"recipe": replace(OVERFIT, label_smoothing=SMOOTHING)},
+    }
+    told: dict[str, Answers] = {
+        "answers of one decimal": "one decimal",
+        "answers of the top class": "top class",
     }
     tables = []
     for defence in defences:
-        if defence not in ways:
-            raise LabError(f"unknown defence {defence!r}; there are {', '.join(ways)}")
-        changes, answers = ways[defence]
-        shadows = train_shadows(data, **settings, **changes)  # type: ignore[arg-type]
+        if defence not in DEFENCES:
+            raise LabError(f"unknown defence {defence!r}; there are {', '.join(DEFENCES)}")
+        defended = _train_again(bare, **trainings[defence]) if defence in trainings else bare
         right = pd.Series(
-            {pool.seed: pool.accuracies()["on_others"].mean() for pool in shadows}, name="accuracy"
+            {pool.seed: pool.accuracies()["on_others"].mean() for pool in defended},
+            name="accuracy",
         )
-        table = attack(shadows, answers=answers).join(right, on="seed")
+        table = attack(defended, answers=told.get(defence, "all")).join(right, on="seed")
         tables.append(table.assign(defence=defence))
     return pd.concat(tables, ignore_index=True)[
         ["defence", "seed", "attack", "auc", "found", "accuracy"]
     ]
+
+
+def _train_again(
+    shadows: list[Shadows], *, epochs: int = EPOCHS, recipe: training.Recipe = OVERFIT
+) -> list[Shadows]:
+    """Train in another way on the same halves."""
+    return _train(
+        [pool.seed for pool in shadows],
+        [pool.pool for pool in shadows],
+        [pool.members for pool in shadows],
+        epochs=epochs,
+        recipe=recipe,
+    )
 
 
 def _of_true_class(probabilities: NDArray[Any], labels: NDArray[np.integer[Any]]) -> NDArray[Any]:

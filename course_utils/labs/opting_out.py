@@ -34,6 +34,7 @@ _RATE = 0.01
 _AWAY = 0.3  # how much the withdrawn pictures count, against as many of the others
 _MAX_STEPS = 60
 
+_PREDICT_BATCH = 250  # pictures
 _NUM_GROUPS = 1000  # of strangers, to compare a person with
 
 
@@ -266,15 +267,17 @@ class _Tuner:
         self._optimizer = keras.optimizers.SGD(_RATE)
         self._optimizer.build(self._model.trainable_variables)
         self._descend = tf.function(self._take_step, reduce_retracing=True)
-        self._answer = tf.function(lambda images: self._model(images, training=False))
+        self._answer = tf.function(
+            lambda images: self._model(images, training=False), reduce_retracing=True
+        )
 
     def hold(self, network: Network) -> None:
         """Begin with the weights of a network."""
         self._model.set_weights(network.to_keras().get_weights())
 
     def predict(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        answers: NDArray[np.float32] = self._answer(np.asarray(images)).numpy()
-        return answers
+        parts = np.array_split(np.asarray(images), -(-len(images) // _PREDICT_BATCH))
+        return np.concatenate([self._answer(part).numpy() for part in parts])
 
     def step(self, pool: Shadows, down: NDArray[np.int64], up: NDArray[np.int64]) -> float:
         """Lower the loss on some pictures and raise it on others.
