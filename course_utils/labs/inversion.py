@@ -31,6 +31,9 @@ Plan = Literal["one layer", "miniature"]
 PLANS: tuple[Plan, ...] = get_args(Plan)
 
 _GREY = 128.0
+# The standard deviation of what is added to the grey, in levels: at plain grey it may be that no
+# neuron is active, and there is no slope at all.
+_FAINT = 5.0
 _ONE_LAYER_EPOCHS = 20
 _ONE_LAYER_RATE = 0.001
 _REACH = 3  # pixels from the middle of the blur to its end
@@ -43,7 +46,7 @@ def climb(
     step_size: float = STEP_SIZE,
     blur: float = BLUR,
 ) -> NDArray[np.uint8]:
-    """Climb from grey to the picture that a network likes best, for each of its classes.
+    """Climb from grey with faint noise to the picture that a network likes best, for each class.
 
     Each step goes up the slope of the logarithm of the class's probability, as far as the pixels
     are concerned, blurred a little so that neighbouring pixels move together.
@@ -66,7 +69,8 @@ def climb(
         )
     find_slope = _slope(model, blur)
     num_classes = model.output_shape[-1]
-    images = np.full((num_classes, *model.input_shape[1:]), _GREY, np.float32)
+    noise = np.random.default_rng(0).normal(0, _FAINT, model.input_shape[1:]).astype(np.float32)
+    images = np.repeat((_GREY + noise)[np.newaxis], num_classes, axis=0)
     for _ in range(num_steps):
         slope = find_slope(images).numpy()
         images = step(images, slope, step_size)

@@ -434,10 +434,13 @@ def defend(shadows: Iterable[Shadows], *, defences: Iterable[Defence] = DEFENCES
         as in :func:`attack`, and ``accuracy`` on the pictures that a network did not learn from.
     """
     bare = list(shadows)
+    if not bare:
+        raise LabError("there are no networks to defend; train_shadows makes some")
+    recipe = bare[0].recipe
     trainings: dict[str, dict[str, Any]] = {
         "few epochs": {"epochs": FEW_EPOCHS},
-        "augmentation": {"recipe": replace(OVERFIT, mirror=True, shift=2)},
-        "label smoothing": {"recipe": replace(OVERFIT, label_smoothing=SMOOTHING)},
+        "augmentation": {"recipe": replace(recipe, mirror=True, shift=2)},
+        "label smoothing": {"recipe": replace(recipe, label_smoothing=SMOOTHING)},
     }
     told: dict[str, Answers] = {
         "answers of one decimal": "one decimal",
@@ -459,16 +462,13 @@ def defend(shadows: Iterable[Shadows], *, defences: Iterable[Defence] = DEFENCES
     ]
 
 
-def _train_again(
-    shadows: list[Shadows], *, epochs: int = EPOCHS, recipe: training.Recipe = OVERFIT
-) -> list[Shadows]:
-    """Train in another way on the same halves."""
+def _train_again(shadows: list[Shadows], **changes: Any) -> list[Shadows]:
+    """Train in another way, ``epochs`` or ``recipe``, on the same halves."""
     return _train(
         [pool.seed for pool in shadows],
         [pool.pool for pool in shadows],
         [pool.members for pool in shadows],
-        epochs=epochs,
-        recipe=recipe,
+        **{"epochs": shadows[0].epochs, "recipe": shadows[0].recipe} | changes,
     )
 
 
