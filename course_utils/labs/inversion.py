@@ -74,7 +74,8 @@ def climb(
     for _ in range(num_steps):
         slope = find_slope(images).numpy()
         images = step(images, slope, step_size)
-    return np.rint(images).astype(np.uint8)
+    outcome: NDArray[np.uint8] = np.rint(images).astype(np.uint8)
+    return outcome
 
 
 def step(images: Floats, slope: Floats, step_size: float) -> Floats:

@@ -464,11 +464,12 @@ def defend(shadows: Iterable[Shadows], *, defences: Iterable[Defence] = DEFENCES
 
 def _train_again(shadows: list[Shadows], **changes: Any) -> list[Shadows]:
     """Train in another way, ``epochs`` or ``recipe``, on the same halves."""
+    settings: dict[str, Any] = {"epochs": shadows[0].epochs, "recipe": shadows[0].recipe}
     return _train(
         [pool.seed for pool in shadows],
         [pool.pool for pool in shadows],
         [pool.members for pool in shadows],
-        **{"epochs": shadows[0].epochs, "recipe": shadows[0].recipe} | changes,
+        **settings | changes,
     )
 
 
