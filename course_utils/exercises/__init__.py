@@ -23,6 +23,8 @@ from course_utils.exercises import (
     lesson_05_provenance,
 )
 from course_utils.exercises.errors import find_line, summarise_error
+    lesson_05_privacy,
+)
 from course_utils.exercises.expectations import Wrong
 from course_utils.exercises.probes import emit
 from course_utils.exercises.publishing import Publisher, grading_seed
@@ -42,6 +44,7 @@ CHECKS: dict[str, Check] = {
     **lesson_04_remedies.CHECKS,
     **lesson_04_verdict.CHECKS,
     **lesson_05_provenance.CHECKS,
+    **lesson_05_privacy.CHECKS,
 }
 _num_failures: Counter[str] = Counter()
 _MAX_ERROR = 300  # characters; Keras tells a whole page
