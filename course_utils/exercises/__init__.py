@@ -20,11 +20,10 @@ from course_utils.exercises import (
     lesson_04_audits,
     lesson_04_remedies,
     lesson_04_verdict,
+    lesson_05_privacy,
     lesson_05_provenance,
 )
 from course_utils.exercises.errors import find_line, summarise_error
-    lesson_05_privacy,
-)
 from course_utils.exercises.expectations import Wrong
 from course_utils.exercises.probes import emit
 from course_utils.exercises.publishing import Publisher, grading_seed

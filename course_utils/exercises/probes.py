@@ -21,9 +21,9 @@ from course_utils.exercises import (
     lesson_04_audits,
     lesson_04_remedies,
     lesson_04_verdict,
+    lesson_05_privacy,
     lesson_05_provenance,
 )
-from course_utils.exercises import lesson_01, lesson_02, lesson_03, lesson_04, lesson_05_privacy
 from course_utils.exercises.probing import Case, Probe
 from course_utils.exercises.publishing import TOLERANCE, Publisher, grading_seed, publish
 from course_utils.exercises.readings import (
