@@ -1,4 +1,4 @@
-"""The check of exercise 5.9: what is a signed manifest worth?"""
+"""The check of exercise 5.6: what is a signed manifest worth?"""
 
 from typing import Any
 
@@ -31,7 +31,7 @@ def verify(answer: Any) -> str:
     return "a signature tells who signed these bytes; whether they show the truth it doesn't tell"
 
 
-CHECKS = {"5.9": verify}
+CHECKS = {"5.6": verify}
 
 
 def _make(kind: str, picture: bytes, statement: str) -> tuple[bytes, bytes, bytes, bytes]:
@@ -72,4 +72,4 @@ def _verify(generator: Generator) -> list[Case]:
     ]
 
 
-PROBES = {"5.9": Probe(_verify, 0, read_texts, many_calls=True)}
+PROBES = {"5.6": Probe(_verify, 0, read_texts, many_calls=True)}

@@ -3,7 +3,7 @@
 One encoder learns what two sets of pictures have in common, and each set has a decoder of its own.
 A picture of one set, encoded, and decoded by the *other* decoder, is painted in the other style.
 This is the classic design of a face swap. Here it is tried on drawn letters (see
-:mod:`course_utils.labs.letters`) and on nothing else.
+:mod:`course_utils.labs.drawn.letters`) and on nothing else.
 
 Whether a swap has kept the letter is judged by a *reader*, a miniature that learned the style from
 pictures of its own; whether it can be told from a genuine picture, by a *detector*, another one.
@@ -24,7 +24,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from course_utils.datasets.base import Datasheet, ImageDataset, ImageSplit
-from course_utils.labs import letters, miniature
+from course_utils.labs import miniature
+from course_utils.labs.drawn import letters
 from course_utils.labs.miniature import LabError
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ CONDITIONS: dict[str, tuple[str, bool]] = {  # pose, and whether the encoder is 
 
 _DATASHEET = Datasheet(
     title="letters: drawn letters in two styles, genuine and swapped",
-    source="Synthetic: painted by this course's own code (course_utils.labs.letters).",
+    source="Synthetic: painted by this course's own code (course_utils.labs.drawn.letters).",
     consent="None needed: there are no people in the pictures and nobody's pictures behind them.",
     license="CC BY 4.0",
     known_faults=("Ten letters in two styles; what holds for them need not hold for photographs.",),

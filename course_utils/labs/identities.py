@@ -5,7 +5,7 @@ A network learns to classify some creatures. What its last layer but one says of
 creatures, too, that the network was never trained on. A comparison of two pictures of one creature
 is *mated*, one of two creatures *non-mated*; the rates are those of ISO/IEC 19795-1.
 
-Groups are drawn (see :mod:`course_utils.labs.creatures`) and stand for no group of people.
+Groups are drawn (see :mod:`course_utils.labs.drawn.creatures`) and stand for no group of people.
 """
 
 from collections.abc import Iterable, Sequence
@@ -18,7 +18,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from course_utils.datasets.base import ImageSplit
-from course_utils.labs import creatures, miniature
+from course_utils.labs import miniature
+from course_utils.labs.drawn import creatures
 from course_utils.labs.miniature import LabError
 
 EPOCHS = 6  # an epoch shows each creature only num_views times

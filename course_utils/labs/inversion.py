@@ -219,7 +219,8 @@ def measure(
     """Climb to the favourite pictures of a network of each plan, and see whose they are.
 
     Args:
-        drawn: gives the data set for a seed, such as :func:`course_utils.labs.creatures.load`.
+        drawn: gives the data set for a seed, such as
+            :func:`course_utils.labs.drawn.creatures.load`.
             The test pictures are what the outcome is compared with, and what a judge, another
             miniature, learns from; the networks that are climbed never see them.
         seeds: a data set, a network of each plan and a judge for each.

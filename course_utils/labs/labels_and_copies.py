@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from course_utils import datasets
 from course_utils.datasets.base import ImageDataset, ImageSplit
-from course_utils.labs import miniature, palettes
+from course_utils.labs import miniature
+from course_utils.labs.drawn import palettes
 
 NOISES = (0.0, 0.2, 0.4)
 SHORT, LONG = "short", "long"

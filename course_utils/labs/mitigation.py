@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from course_utils import datasets
 from course_utils.datasets.base import ImageDataset
 from course_utils.evaluation import DIFFERENCE, over_seeds
-from course_utils.labs import learners, miniature, palettes
+from course_utils.labs import learners, miniature
+from course_utils.labs.drawn import palettes
 
 PLAIN = "plain"
 REWEIGHTING, RESAMPLING, GROUP_DRO = "reweighting", "resampling", "group DRO"

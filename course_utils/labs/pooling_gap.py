@@ -12,7 +12,8 @@ import pandas as pd
 
 from course_utils import models
 from course_utils.datasets.base import ImageDataset, ImageSplit
-from course_utils.labs import miniature, palettes, pictures
+from course_utils.labs import miniature
+from course_utils.labs.drawn import palettes, pictures
 
 MARGIN = 0.03  # of accuracy: a difference between two gaps that would be worth mentioning
 

@@ -18,7 +18,8 @@ import pandas as pd
 from course_utils import datasets
 from course_utils.datasets import pixels10
 from course_utils.datasets.base import ImageSplit
-from course_utils.labs import miniature, palettes
+from course_utils.labs import miniature
+from course_utils.labs.drawn import palettes
 
 PREVALENCES = (0.5, 0.2, 0.1, 0.05, 0.02)
 CONTROLS = (0.05, 0.02)

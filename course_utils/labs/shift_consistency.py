@@ -19,7 +19,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from course_utils import augmentation, models
-from course_utils.labs import miniature, pictures
+from course_utils.labs import miniature
+from course_utils.labs.drawn import pictures
 
 SMALL = 3  # pixels, a tenth of the picture's side: what the lessons call a small shift
 TOTAL_STRIDE = 8  # pixels between neighbours in the miniature's last maps

@@ -182,7 +182,7 @@ MISTAKES = {
         lambda results, first, second: {3: 0.375, 4: -0.25},
         lambda results, first, second: None,
     ],
-    "5.9": [
+    "5.6": [
         lambda picture, claim, signature, key: "valid",
         lambda picture, claim, signature, key: verify_hash_only(picture, claim),
         lambda picture, claim, signature, key: verify_signature(picture, signature, key),

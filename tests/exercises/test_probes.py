@@ -160,7 +160,7 @@ OTHER_WAYS = {
         [let_in.sum() / len(cats), (cats & let_in).sum() / cats.sum(),
          (~cats & let_in).sum() / (~cats).sum(), (cats & let_in).sum() / let_in.sum()]
     ),
-    "5.9": verify_in_another_order,
+    "5.6": verify_in_another_order,
     "4.14": lambda results, first, second: [
         value - results[second, seed]
         for (name, seed), value in sorted(results.items())
@@ -269,7 +269,7 @@ WRONG = {
     "4.11": [lambda errors: errors.mean(), lambda errors: np.ptp(errors, axis=1)],
     "4.12": [lambda cats, let_in: let_in.mean(), lambda cats, let_in: [0.5, 0.5, 0.5, 0.5]],
     "4.14": [lambda results, first, second: [], lambda results, first, second: [0.0] * 3],
-    "5.9": [lambda *arguments: "valid", lambda *arguments: "claim changed"],
+    "5.6": [lambda *arguments: "valid", lambda *arguments: "claim changed"],
 }
 PARTLY_RIGHT = {
     **remedies.PARTLY_RIGHT,
@@ -334,7 +334,7 @@ PARTLY_RIGHT = {
             if name == first and (second, seed) in results
         ]
     ],
-    "5.9": [
+    "5.6": [
         lambda picture, claim, signature, key: (
             "valid"
             if json.loads(claim)["sha256"] == hashlib.sha256(picture).hexdigest()

@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from course_utils.datasets.base import ImageSplit
-from course_utils.labs import creatures, identities
+from course_utils.labs import identities
+from course_utils.labs.drawn import creatures
 from course_utils.labs.miniature import LabError
 
 TINY = {"num_known": 20, "num_views": 8, "epochs": 1, "false_match_rate": 0.05}

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from course_utils import datasets
-from course_utils.labs import creatures, inversion
+from course_utils.labs import inversion
+from course_utils.labs.drawn import creatures
 from course_utils.labs.miniature import LabError
 
 

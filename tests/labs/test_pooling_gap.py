@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 
 from course_utils import datasets
-from course_utils.labs import miniature, palettes, pooling_gap
+from course_utils.labs import miniature, pooling_gap
+from course_utils.labs.drawn import palettes
 
 TINY = {"epochs": 1, "num_train": 60, "num_test": 40}
 

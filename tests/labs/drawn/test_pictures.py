@@ -1,7 +1,7 @@
 """Pictures of an experiment, by seed."""
 
 from course_utils import datasets
-from course_utils.labs import pictures
+from course_utils.labs.drawn import pictures
 
 
 def test_each_seed_has_its_own_pictures_and_they_are_drawn_once(monkeypatch):

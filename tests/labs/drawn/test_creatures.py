@@ -5,7 +5,7 @@ import hashlib
 import numpy as np
 import pytest
 
-from course_utils.labs import creatures
+from course_utils.labs.drawn import creatures
 from course_utils.labs.miniature import LabError
 
 

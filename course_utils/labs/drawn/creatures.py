@@ -60,7 +60,7 @@ DATASHEET = Datasheet(
     title="creatures: drawn creatures as identities",
     source=(
         "Synthetic: each 32×32 picture is painted from random numbers by this course's own code "
-        "(course_utils.labs.creatures). A creature is a body on legs, without eyes or mouth."
+        "(course_utils.labs.drawn.creatures). A creature is a body on legs, without eyes or mouth."
     ),
     consent="None needed: there are no people in the pictures and nobody's pictures behind them.",
     license="CC BY 4.0",

@@ -5,7 +5,7 @@ import numpy as np
 from course_utils import datasets
 from course_utils.datasets import pixels10
 from course_utils.datasets.base import ImageSplit
-from course_utils.labs import palettes
+from course_utils.labs.drawn import palettes
 
 
 class Network:

@@ -1,0 +1,1 @@
+"""What the experiments draw: creatures, letters, and scenes in two palettes."""
