@@ -6,7 +6,7 @@ palettes. Whether it is worth it is decided by a condition that is written down 
 """
 
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -293,8 +293,12 @@ def judge(changed: pd.DataFrame, condition: Condition) -> pd.DataFrame:
         condition: what was registered.
 
     Returns:
-        One row per method and palette: ``method``, ``palette``, ``value``, ``low`` and ``high`` (of
-        the change, over seeds), and ``held``: whether this palette's part of the condition holds.
+        One row per method and palette: ``method``, ``palette``, ``change`` (an
+        :class:`~course_utils.evaluation.Estimate` over seeds), and ``held``: whether this palette's
+        part of the condition holds.
+
+    Raises:
+        ValueError: fewer than three seeds.
     """
     rows = []
     for (method, palette), part in changed.groupby(["method", "palette"], sort=False):
@@ -304,8 +308,7 @@ def judge(changed: pd.DataFrame, condition: Condition) -> pd.DataFrame:
             if palette == "B"
             else estimate.low > -condition.highest_price
         )
-        numbers = {name: asdict(estimate)[name] for name in ("value", "low", "high")}
-        rows.append({"method": method, "palette": palette, **numbers, "held": held})
+        rows.append({"method": method, "palette": palette, "change": estimate, "held": held})
     return pd.DataFrame(rows)
 
 

@@ -132,7 +132,8 @@ def test_the_condition_is_judged_by_the_ends_of_the_intervals():
     held = strict.set_index(["method", "palette"])["held"]
     assert not held["cheap", "B"] and not held["cheap", "A"] and held["dear", "B"]
     row = judged[(judged.method == "cheap") & (judged.palette == "B")].iloc[0]
-    assert row.low < row.value == pytest.approx(0.1)
+    assert row.change.low < row.change.value == pytest.approx(0.1)
+    assert row.change.unit == "points"
 
 
 def test_too_few_seeds_for_a_verdict_are_refused():
