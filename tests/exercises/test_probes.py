@@ -102,6 +102,18 @@ def interpolated_rate(step, num_steps, highest, warm_up):
     return float(np.interp(step / num_steps, *corners))
 
 
+def find_by_trying(members, others, fpr):
+    allowed = [one for one in (-np.inf, *others) if np.mean(others > one) <= fpr]
+    return max(np.mean(members > one) for one in allowed)
+
+
+def stay_one_by_one(owners, copy_of, person):
+    return [
+        owner != person and (copied < 0 or owners[copied] != person)
+        for owner, copied in zip(owners, copy_of, strict=True)
+    ]
+
+
 OTHER_WAYS = {
     "1.1": lambda labels, n: [float((labels == label).mean()) for label in range(n)],
     "1.2": lambda images: np.divide(images, np.float32(255), dtype=np.float32),
@@ -134,6 +146,17 @@ OTHER_WAYS = {
     )
     / sum(counts),
     "4.9": lambda percent, n: np.flatnonzero(np.round(100 / n * np.arange(n + 1), 1) == percent),
+    "5.1": lambda p, y, t: [bool(row[k] >= t) for row, k in zip(p, y, strict=True)],
+    "5.2": find_by_trying,
+    "5.3": lambda x, a, b: (
+        math.log(np.std(b) / np.std(a))
+        + ((x - np.mean(b)) / np.std(b)) ** 2 / 2
+        - ((x - np.mean(a)) / np.std(a)) ** 2 / 2
+    ),
+    "5.4": stay_one_by_one,
+    "5.5": lambda image, g, size: np.minimum(
+        np.maximum(image + g * (size * math.sqrt(g.size) / np.linalg.norm(g)), 0), 255
+    ),
 }  # fmt: skip
 
 
@@ -152,6 +175,19 @@ def late_field(layers):
         step *= stride
         field += (kernel - 1) * step
     return field
+
+
+def true_class(probabilities, labels):
+    return probabilities[np.arange(len(labels)), labels]
+
+
+def log_density(x, values, ddof=0):
+    spread = np.std(values, ddof=ddof)
+    return -np.log(spread) - ((x - np.mean(values)) / spread) ** 2 / 2
+
+
+def unit_step(gradient):
+    return gradient / np.sqrt(np.mean(gradient**2))
 
 
 def divide_in_place(images):
@@ -210,6 +246,31 @@ WRONG = {
     "4.3": [lambda y, p, g: 0.0, lambda y, p, g: float(np.mean(y == p)) + 1],
     "4.8": [lambda e, n: np.sum(np.multiply(e, n)), lambda e, n: sum(e)],
     "4.9": [lambda percent, n: [percent], lambda percent, n: n],
+    "5.1": [
+        lambda p, y, t: true_class(p, y) < t,
+        lambda p, y, t: true_class(p, y),
+        lambda p, y, t: p[:, y] >= t,
+        lambda p, y, t: p.argmax(axis=1) == y,
+    ],
+    "5.2": [
+        lambda m, o, fpr: np.sum(m > np.sort(o)[::-1][int(fpr * len(o))]),
+        lambda m, o, fpr: np.mean(m > np.sort(o)[int(fpr * len(o))]),
+        lambda m, o, fpr: np.mean(o > np.sort(m)[::-1][int(fpr * len(m))]),
+    ],
+    "5.3": [
+        lambda x, a, b: np.exp(log_density(x, a) - log_density(x, b)),
+        lambda x, a, b: log_density(x, b) - log_density(x, a),
+        lambda x, a, b: log_density(x, a),
+    ],
+    "5.4": [
+        lambda owners, copy_of, person: owners == person,
+        lambda owners, copy_of, person: np.flatnonzero(owners != person),
+    ],
+    "5.5": [
+        lambda image, g, size: np.clip(image - size * unit_step(g), 0, 255),
+        lambda image, g, size: np.clip(image + unit_step(g), 0, 255),
+        lambda image, g, size: np.clip(image + size * g / np.sqrt(np.sum(g**2)), 0, 255),
+    ],
 }
 PARTLY_RIGHT = {
     "1.1": [
@@ -255,6 +316,26 @@ PARTLY_RIGHT = {
     ],
     "4.8": [lambda e, n: np.mean(e), lambda e, n: (e * n).sum() / n.sum()],
     "4.9": [lambda percent, n: [round(percent * n / 100)], lambda percent, n: []],
+    "5.1": [lambda p, y, t: true_class(p, y) > t],
+    "5.2": [
+        lambda m, o, fpr: np.mean(m > o.max()),
+        lambda m, o, fpr: np.mean(m >= np.sort(o)[::-1][int(fpr * len(o))]),
+        lambda m, o, fpr: np.mean(m > np.sort(o)[::-1][math.ceil(fpr * len(o))]),
+    ],
+    "5.3": [
+        lambda x, a, b: (
+            (((x - np.mean(b)) / np.std(b)) ** 2 - ((x - np.mean(a)) / np.std(a)) ** 2) / 2
+        ),
+    ],
+    "5.4": [
+        lambda owners, copy_of, person: owners != person,
+        lambda owners, copy_of, person: ~((owners == person) | (owners == person)[copy_of]),
+        lambda owners, copy_of, person: (owners != person) & (copy_of < 0),
+    ],
+    "5.5": [
+        lambda image, g, size: image + size * unit_step(g),
+        lambda image, g, size: np.clip(image + size * g, 0, 255),
+    ],
 }
 
 
