@@ -17,7 +17,7 @@ def guess_members(answer: Any) -> str:
     probabilities = np.array([[0.9, 0.1], [0.2, 0.8], [0.95, 0.05], [0.4, 0.6]])
     labels = np.array([0, 1, 1, 1])
     expect_close(answer(probabilities, labels, 0.7), [1, 1, 0, 0], "With a threshold of 0.7")
-    expect_close(answer(probabilities, labels, 0.05), [1, 1, 1, 1], "With a threshold of 0.05")
+    expect_close(answer(probabilities, labels, 0.01), [1, 1, 1, 1], "With a threshold of 0.01")
     expect_close(answer(probabilities, labels, 0.8), [1, 1, 0, 0], "With a threshold of 0.8")
     return "sure and wrong is no sign of a member: the true class is what was learnt by heart"
 
@@ -105,7 +105,7 @@ def _guess_members(generator: Generator) -> list[Case]:
     def draw(num: int, num_classes: int, num_wrong: int, *, num_equal: int = 0) -> tuple[Any, ...]:
         """Pictures half of which are above the threshold, and some that are sure of another class.
 
-        Some are exactly at the threshold.
+        One is right about its class and below the threshold; some are exactly at it.
         """
         threshold = round(float(generator.uniform(0.6, 0.75)), 3)
         labels = generator.integers(num_classes, size=num)
@@ -115,6 +115,7 @@ def _guess_members(generator: Generator) -> list[Case]:
         true = np.where(is_sure, sure, unsure)
         unlike = np.flatnonzero(~is_sure)[:num_wrong]
         true[unlike] = generator.uniform(0.01, 0.2, len(unlike))
+        true[np.flatnonzero(~is_sure)[-1]] = generator.uniform(0.52, threshold - 0.03)
         true[np.flatnonzero(is_sure)[:num_equal]] = threshold
         probabilities = np.zeros((num, num_classes))
         # What is left goes to the next class, so that the sum is 1.

@@ -195,8 +195,58 @@ MISTAKES = {
         ),
         lambda picture, claim, signature, key: key.verify(signature, claim),
         lambda picture, claim, signature, key: None,
+    "5.1": [
+        lambda p, y, threshold: p.max(axis=1) >= threshold,
+        lambda p, y, threshold: p[np.arange(len(y)), y] > threshold,
+        lambda p, y, threshold: p[np.arange(len(y)), y] < threshold,
+        lambda p, y, threshold: p[:, y] >= threshold,
+        lambda p, y, threshold: p.argmax(axis=1) == y,
+        lambda p, y, threshold: p[np.arange(len(y)), y],
+    ],
+    "5.2": [
+        lambda members, others, fpr: np.mean(members > np.quantile(others, fpr)),
+        lambda members, others, fpr: np.mean(members > np.quantile(others, 1 - fpr)),
+        lambda members, others, fpr: np.mean(members > others.max()),
+        lambda members, others, fpr: np.mean(members >= np.sort(others)[::-1][int(fpr * 5)]),
+        lambda members, others, fpr: np.mean(others > np.sort(members)[::-1][int(fpr * 4)]),
+        lambda members, others, fpr: np.sum(members > np.sort(others)[::-1][int(fpr * 5)]),
+        lambda members, others, fpr: np.mean(members > np.sort(others)[int(fpr * len(others))]),
+    ],
+    "5.3": [
+        lambda x, a, b: x - np.mean(b),
+        lambda x, a, b: (x - np.mean(b)) ** 2 / 2 - (x - np.mean(a)) ** 2 / 2,
+        lambda x, a, b: density(x, a) / density(x, b),
+        lambda x, a, b: np.log(density(x, b) / density(x, a)),
+        lambda x, a, b: np.log(density(x, a, ddof=1) / density(x, b, ddof=1)),
+        lambda x, a, b: np.log(density(x, a)),
+        lambda x, a, b: np.log10(density(x, a) / density(x, b)),
+    ],
+    "5.4": [
+        lambda owners, copy_of, person: owners != person,
+        lambda owners, copy_of, person: owners == person,
+        lambda owners, copy_of, person: ~((owners == person) | (owners == person)[copy_of]),
+        lambda owners, copy_of, person: (owners != person) & (copy_of < 0),
+        lambda owners, copy_of, person: np.flatnonzero(owners != person),
+        lambda owners, copy_of, person: (
+            ~((owners == person) | ((copy_of > 0) & (owners == person)[copy_of]))
+        ),
+    ],
+    "5.5": [
+        lambda image, g, size: image + size * g / np.sqrt(np.mean(g**2)),
+        lambda image, g, size: np.clip(image - size * g / np.sqrt(np.mean(g**2)), 0, 255),
+        lambda image, g, size: np.clip(image + size * g, 0, 255),
+        lambda image, g, size: np.clip(image + size * g / np.sqrt(np.sum(g**2)), 0, 255),
+        lambda image, g, size: np.clip(image + size * g / np.sqrt(np.mean(g**2)), 0, 1),
+        lambda image, g, size: np.clip(size * g / np.sqrt(np.mean(g**2)), 0, 255),
+        lambda image, g, size: np.clip(image + g / np.sqrt(np.mean(g**2)), 0, 255),
     ],
 }
+
+
+def density(x, values, ddof=0):
+    """A normal distribution's, fitted to some values."""
+    spread = np.std(values, ddof=ddof)
+    return np.exp(-(((x - np.mean(values)) / spread) ** 2) / 2) / spread
 
 
 def receptive_field(layers, *, late=False):
@@ -217,6 +267,11 @@ def learning_rate(step, num_steps, highest, warm_up):
 def normalise(values, epsilon, axis=0, ddof=0):
     mean, variance = values.mean(axis, keepdims=True), values.var(axis, keepdims=True, ddof=ddof)
     return (values - mean) / np.sqrt(variance + epsilon)
+
+
+def best_of_all_thresholds(members, others, fpr):
+    allowed = [one for one in (-np.inf, *others) if np.mean(others > one) <= fpr]
+    return max(np.mean(members > one) for one in allowed)
 
 
 def test_every_exercise_has_its_mistakes_tested():
@@ -249,6 +304,9 @@ def test_mistakes_get_a_hint(exercise, answer, capsys):
         ("3.16", learning_rate, "up in a straight line to the highest"),
         ("3.17", normalise, "every feature has mean 0 and variance 1"),
         ("4.2", found_or_small, "one interval, two questions"),
+        ("5.1", lambda p, y, t: [row[k] >= t for row, k in zip(p, y, strict=True)], "sure and"),
+        ("5.2", best_of_all_thresholds, "the share of members that are found"),
+        ("5.3", lambda x, a, b: np.log(density(x, a) / density(x, b)), "above 0 the picture looks"),
     ],
 )
 def test_right_answers_are_accepted(exercise, answer, found, capsys):
@@ -327,6 +385,30 @@ def test_right_answers_are_accepted(exercise, answer, found, capsys):
             lambda values, epsilon: (values - values.mean(0)) / (values.std(0) + epsilon),
             "With a variance of 4 and an epsilon of 5",
         ),
+        ("5.1", lambda p, y, t: p.max(axis=1) >= t, "With a threshold of 0.7"),
+        ("5.1", lambda p, y, t: p[np.arange(4), y] > t, "With a threshold of 0.8"),
+        ("5.2", lambda m, o, fpr: np.mean(m > o.max()), "When one of five may be accused,"),
+        (
+            "5.2",
+            lambda m, o, fpr: np.mean(m >= np.sort(o)[::-1][int(fpr * len(o))]),
+            "When one of five may be accused, the answer is 0.5 but yours is 0.75",
+        ),
+        (
+            "5.3",
+            lambda x, a, b: ((x - np.mean(b)) ** 2 - (x - np.mean(a)) ** 2) / 2,
+            "When those that saw it spread twice,",
+        ),
+        (
+            "5.4",
+            lambda owners, copy_of, person: owners != person,
+            "When Cy has a copy of Ben's, the answer is [1, 0, 0, 0, 1]",
+        ),
+        (
+            "5.4",
+            lambda owners, copy_of, person: ~((owners == person) | (owners == person)[copy_of]),
+            "When the last picture is hers,",
+        ),
+        ("5.5", lambda image, g, size: image + 10 * g / 0.02, "thousand times as steep"),
     ],
 )
 def test_typical_mistakes_get_the_message_that_fits(exercise, answer, message, capsys):

@@ -118,6 +118,16 @@ def verify_in_another_order(picture, claim, signature, key):
     except InvalidSignature:
         return "claim changed"
     return ("picture changed", "valid")[bound]
+def find_by_trying(members, others, fpr):
+    allowed = [one for one in (-np.inf, *others) if np.mean(others > one) <= fpr]
+    return max(np.mean(members > one) for one in allowed)
+
+
+def stay_one_by_one(owners, copy_of, person):
+    return [
+        owner != person and (copied < 0 or owners[copied] != person)
+        for owner, copied in zip(owners, copy_of, strict=True)
+    ]
 
 
 OTHER_WAYS = {
@@ -166,6 +176,17 @@ OTHER_WAYS = {
         for (name, seed), value in sorted(results.items())
         if name == first and (second, seed) in results
     ],
+    "5.1": lambda p, y, t: [bool(row[k] >= t) for row, k in zip(p, y, strict=True)],
+    "5.2": find_by_trying,
+    "5.3": lambda x, a, b: (
+        math.log(np.std(b) / np.std(a))
+        + ((x - np.mean(b)) / np.std(b)) ** 2 / 2
+        - ((x - np.mean(a)) / np.std(a)) ** 2 / 2
+    ),
+    "5.4": stay_one_by_one,
+    "5.5": lambda image, g, size: np.minimum(
+        np.maximum(image + g * (size * math.sqrt(g.size) / np.linalg.norm(g)), 0), 255
+    ),
 }  # fmt: skip
 
 
@@ -200,6 +221,19 @@ def late_field(layers):
         step *= stride
         field += (kernel - 1) * step
     return field
+
+
+def true_class(probabilities, labels):
+    return probabilities[np.arange(len(labels)), labels]
+
+
+def log_density(x, values, ddof=0):
+    spread = np.std(values, ddof=ddof)
+    return -np.log(spread) - ((x - np.mean(values)) / spread) ** 2 / 2
+
+
+def unit_step(gradient):
+    return gradient / np.sqrt(np.mean(gradient**2))
 
 
 def divide_in_place(images):
@@ -270,6 +304,31 @@ WRONG = {
     "4.12": [lambda cats, let_in: let_in.mean(), lambda cats, let_in: [0.5, 0.5, 0.5, 0.5]],
     "4.14": [lambda results, first, second: [], lambda results, first, second: [0.0] * 3],
     "5.6": [lambda *arguments: "valid", lambda *arguments: "claim changed"],
+    "5.1": [
+        lambda p, y, t: true_class(p, y) < t,
+        lambda p, y, t: true_class(p, y),
+        lambda p, y, t: p[:, y] >= t,
+        lambda p, y, t: p.argmax(axis=1) == y,
+    ],
+    "5.2": [
+        lambda m, o, fpr: np.sum(m > np.sort(o)[::-1][int(fpr * len(o))]),
+        lambda m, o, fpr: np.mean(m > np.sort(o)[int(fpr * len(o))]),
+        lambda m, o, fpr: np.mean(o > np.sort(m)[::-1][int(fpr * len(m))]),
+    ],
+    "5.3": [
+        lambda x, a, b: np.exp(log_density(x, a) - log_density(x, b)),
+        lambda x, a, b: log_density(x, b) - log_density(x, a),
+        lambda x, a, b: log_density(x, a),
+    ],
+    "5.4": [
+        lambda owners, copy_of, person: owners == person,
+        lambda owners, copy_of, person: np.flatnonzero(owners != person),
+    ],
+    "5.5": [
+        lambda image, g, size: np.clip(image - size * unit_step(g), 0, 255),
+        lambda image, g, size: np.clip(image + unit_step(g), 0, 255),
+        lambda image, g, size: np.clip(image + size * g / np.sqrt(np.sum(g**2)), 0, 255),
+    ],
 }
 PARTLY_RIGHT = {
     **remedies.PARTLY_RIGHT,
@@ -340,6 +399,25 @@ PARTLY_RIGHT = {
             if json.loads(claim)["sha256"] == hashlib.sha256(picture).hexdigest()
             else "picture changed"
         )
+    "5.1": [lambda p, y, t: true_class(p, y) > t],
+    "5.2": [
+        lambda m, o, fpr: np.mean(m > o.max()),
+        lambda m, o, fpr: np.mean(m >= np.sort(o)[::-1][int(fpr * len(o))]),
+        lambda m, o, fpr: np.mean(m > np.sort(o)[::-1][math.ceil(fpr * len(o))]),
+    ],
+    "5.3": [
+        lambda x, a, b: (
+            (((x - np.mean(b)) / np.std(b)) ** 2 - ((x - np.mean(a)) / np.std(a)) ** 2) / 2
+        ),
+    ],
+    "5.4": [
+        lambda owners, copy_of, person: owners != person,
+        lambda owners, copy_of, person: ~((owners == person) | (owners == person)[copy_of]),
+        lambda owners, copy_of, person: (owners != person) & (copy_of < 0),
+    ],
+    "5.5": [
+        lambda image, g, size: image + size * unit_step(g),
+        lambda image, g, size: np.clip(image + size * g, 0, 255),
     ],
 }
 
