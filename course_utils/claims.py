@@ -20,6 +20,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, fields
 from enum import StrEnum
+from itertools import combinations_with_replacement, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +135,23 @@ def parse_condition(text: str) -> Condition:
     return Condition(text, tuple(comparisons))
 
 
+def _can_fail(condition: Condition) -> bool:
+    """Tell whether a possible record, with its value inside its interval, fails a condition.
+
+    Where all its numbers lie from -1 to 1, it is taken to be about shares or their differences.
+    """
+    terms = {term for one, _, other in condition.comparisons for term in (one, other)}
+    numbers = {float(term) for term in terms - {"value", "low", "high"}} | {0.0}
+    widest = max(map(abs, numbers))
+    end = 1.0 if widest <= 1 else 2 * widest
+    marks = sorted(numbers | {-end, end})
+    marks += [(one + other) / 2 for one, other in pairwise(marks)]
+    return not all(
+        condition.holds(value=value, low=low, high=high)
+        for low, value, high in combinations_with_replacement(sorted(marks), 3)
+    )
+
+
 # The ledger
 
 
@@ -206,7 +224,8 @@ def load_claims(path: Path) -> tuple[Claim, ...]:
 
     Raises:
         ClaimsError: with file and line: no YAML, a field that is missing, unknown or of the wrong
-            type, a claim without evidence, a condition that cannot be read, an id used twice.
+            type, a claim without evidence, a condition that can't be read or that nothing can fail,
+            an id used twice.
     """
     text = _read(path)
     try:
@@ -251,6 +270,11 @@ def _make_evidence(piece: object, *, of: type[Evidence]) -> Evidence:
     values = _read_fields(piece, of=of, texts=[field.name for field in fields(of)])
     if of is Measurement:
         values["condition"] = parse_condition(values["condition"])
+        if not _can_fail(values["condition"]):
+            raise ClaimsError(
+                f"{values['condition']} can't fail: every possible record meets it, so it is no "
+                "evidence; write what a run could contradict"
+            )
     return of(**values)
 
 

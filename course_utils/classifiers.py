@@ -17,6 +17,11 @@ _MAX_REASON = 200  # letters of an error of Keras that are shown
 _NUM_SCALED = 500  # pictures on which other scalings are tried, at most
 _LARGE = 160  # more than a picture less its mean, as VGG16 takes it, ever holds
 _SURE = 3  # standard errors by which the loss is lower
+# Activations after which numbers are no probabilities, whatever they are.
+_OF_SCORES = {
+    *("linear", "relu", "relu6", "leaky_relu", "elu", "selu", "celu", "gelu", "silu", "softplus"),
+    *("softsign", "tanh"),
+}
 
 
 class ClassifierError(ValueError):
@@ -52,15 +57,27 @@ def inspect(model: keras.Model, images: NDArray[Any]) -> Answers:
             f"softmax: Dense({_num_units(model)}, activation='softmax')"
         )
     outputs = _call(model, images[:2])
-    are_logits = activation == "linear" or (activation is None and bool(_misses(outputs).any()))
+    are_logits = activation in _OF_SCORES or (activation is None and bool(_misses(outputs).any()))
     return Answers(outputs.shape[1], are_logits)
 
 
-def probabilities(outputs: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
+def is_known_for_logits(model: keras.Model) -> bool:
+    """Whether its last layer, or else its loss, says that a network answers logits."""
+    activation = _last_activation(model)
+    if activation is None:
+        return bool(getattr(getattr(model, "loss", None), "from_logits", False))
+    return activation in _OF_SCORES
+
+
+def probabilities(
+    outputs: NDArray[np.floating[Any]], *, are_logits: bool = False
+) -> NDArray[np.floating[Any]]:
     """Make probabilities of what a network answers, by softmax where it answers logits.
 
     Args:
         outputs: (n, num_classes), of one network.
+        are_logits: whether they are known to be. This matters for numbers between 0 and 1 whose
+            sums aren't 1; others tell themselves.
 
     Returns:
         (n, num_classes), each row with the sum 1. Of numbers with 16 bits, as networks in mixed
@@ -72,7 +89,8 @@ def probabilities(outputs: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any
     outputs = outputs.astype(np.float32) if is_coarse else outputs
     if are_shares:
         return outputs / outputs.sum(axis=1, keepdims=True) if is_coarse else outputs
-    if ((outputs >= 0) & (outputs <= 1)).all() and np.ptp(outputs) > _TOLERANCE:
+    are_unclear = ((outputs >= 0) & (outputs <= 1)).all() and np.ptp(outputs) > _TOLERANCE
+    if are_unclear and not are_logits:
         return outputs  # neither; whoever checks them says so
     powers = np.exp(outputs - outputs.max(axis=1, keepdims=True))
     shares: NDArray[np.floating[Any]] = powers / powers.sum(axis=1, keepdims=True)
@@ -170,10 +188,12 @@ def missing_scaling(
         / std,
     }
     frequent = np.bincount(true).max() / len(true)
-    as_it_is = _right_and_losses(outputs[chosen], true)
+    are_logits = is_known_for_logits(model)
+    as_it_is = _right_and_losses(outputs[chosen], true, are_logits=are_logits)
     found = []
     for (by_hand, layer), scaled in ways.items():
-        right, losses = _right_and_losses(model.predict(scaled, verbose=0), true)
+        answers = model.predict(scaled, verbose=0)
+        right, losses = _right_and_losses(answers, true, are_logits=are_logits)
         gains = as_it_is[1] - losses
         error = gains.std() / np.sqrt(len(true))
         spread = np.sqrt(frequent * (1 - frequent) / len(true))
@@ -188,10 +208,10 @@ def missing_scaling(
 
 
 def _right_and_losses(
-    outputs: NDArray[np.floating[Any]], labels: NDArray[np.int64]
+    outputs: NDArray[np.floating[Any]], labels: NDArray[np.int64], *, are_logits: bool
 ) -> tuple[NDArray[np.bool_], NDArray[np.floating[Any]]]:
     """(n,) which pictures are classified correctly, and the cross-entropy of each."""
-    shares = probabilities(outputs)
+    shares = probabilities(outputs, are_logits=are_logits)
     of_true_class = np.maximum(shares[np.arange(len(labels)), labels], _TOLERANCE**2)
     return shares.argmax(axis=1) == labels, -np.log(of_true_class)
 
@@ -219,17 +239,17 @@ def _inputs(model: keras.Model) -> Any:
 
 
 def _last_activation(model: Any) -> str | None:
-    """``"softmax"``, ``"linear"`` or ``"sigmoid"``; None where the layers don't tell."""
+    """``"softmax"``, ``"linear"``, ``"relu"`` and so on; None where the layers don't tell."""
     if isinstance(model, keras.Sequential):
         return _last_activation(model.layers[-1]) if model.layers else None
     if isinstance(model, keras.Model):
         outputs = getattr(model, "outputs", None)
         return _last_activation(outputs[0]._keras_history.operation) if outputs else None
-    if isinstance(model, keras.layers.Softmax):
-        return "softmax"
+    if isinstance(model, keras.layers.Softmax | keras.layers.ReLU):
+        return type(model).__name__.lower()
     activation = getattr(model, "activation", None)
     name = getattr(activation, "__name__", None)
-    return name if name in ("softmax", "linear", "sigmoid") else None
+    return name if name in _OF_SCORES | {"softmax", "sigmoid"} else None
 
 
 def _num_units(model: keras.Model) -> int | str:

@@ -8,11 +8,11 @@ training with other seeds covers the luck of training.
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from html import escape
 from math import isfinite
-from typing import TYPE_CHECKING, Any, SupportsFloat
+from typing import TYPE_CHECKING, Any, Literal, SupportsFloat
 
 import numpy as np
 import pandas as pd
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 CALIBRATION_BINS = 10
 MIN_SEEDS = 3  # for an interval: two say next to nothing of how far a third would lie from them
 SHARE, DIFFERENCE = (0.0, 1.0), (-1.0, 1.0)  # the bounds of a share, and of a difference
+Unit = Literal["%", "points"]  # a share's, and that of a difference between two shares
 _EQUAL = 1e-12  # rounding
 
 
@@ -37,12 +38,14 @@ _EQUAL = 1e-12  # rounding
 class Estimate:
     """A proportion, or a difference between proportions, with its 95 % interval.
 
-    ``float(estimate)`` is its value and ``str(estimate)`` reads like ``84.2 % (82.5–85.7)``.
+    ``float(estimate)`` is its value and ``str(estimate)`` reads like ``84.2 % (82.5–85.7)``, or
+    like ``1.6 points (−0.1 to 3.2)`` if it is a difference.
     """
 
     value: float
     low: float
     high: float
+    unit: Unit = "%"
 
     def __post_init__(self) -> None:
         if not self.low <= self.value <= self.high:
@@ -57,7 +60,7 @@ class Estimate:
     def __str__(self) -> str:
         low, high = percentage(self.low), percentage(self.high)
         dash = "–" if self.low >= 0 else " to "
-        return f"{percentage(self.value)} % ({low}{dash}{high})"
+        return f"{percentage(self.value)} {self.unit} ({low}{dash}{high})"
 
 
 def percentage(share: float) -> str:
@@ -97,7 +100,7 @@ def newcombe(successes1: int, trials1: int, successes2: int, trials2: int) -> Es
     low, high = confint_proportions_2indep(
         successes1, trials1, successes2, trials2, method="newcomb", compare="diff"
     )
-    return _estimate(successes1 / trials1 - successes2 / trials2, low, high)
+    return _estimate(successes1 / trials1 - successes2 / trials2, low, high, unit="points")
 
 
 def over_seeds(values: ArrayLike, *, bounds: tuple[float, float] = SHARE) -> Estimate:
@@ -112,7 +115,8 @@ def over_seeds(values: ArrayLike, *, bounds: tuple[float, float] = SHARE) -> Est
     Args:
         values: (number of seeds,), the same result of a training repeated with other seeds.
         bounds: the least and the greatest value that it can have: :data:`SHARE` for an accuracy,
-            :data:`DIFFERENCE` for a difference between two shares, such as a gap.
+            :data:`DIFFERENCE` for a difference between two shares, such as a gap. What can be less
+            than 0 is given in points.
 
     Raises:
         ValueError: for fewer than three seeds, or a value out of bounds.
@@ -135,7 +139,7 @@ def over_seeds(values: ArrayLike, *, bounds: tuple[float, float] = SHARE) -> Est
         )
     low, high = _interval_of_mean((results - least) / (greatest - least))
     low, high = (least + end * (greatest - least) for end in (low, high))
-    return _estimate(float(results.mean()), low, high)
+    return _estimate(float(results.mean()), low, high, unit="points" if least < 0 else "%")
 
 
 def _interval_of_mean(shares: NDArray[np.float64]) -> tuple[float, float]:
@@ -173,6 +177,36 @@ def paired_difference(
     return over_seeds(a - b, bounds=(-width, width))
 
 
+def verdict(difference: Estimate, *, margin: float) -> str:
+    """What an interval says of a difference: that it is small, that it was found, or neither.
+
+    * ``"small"``: the whole interval lies within the margin, so a difference worth mentioning is
+      ruled out, whether or not the interval leaves zero out;
+    * ``"found"``: it doesn't, and the interval leaves zero out;
+    * ``"not found"``: the data allow no difference, and also one that is worth mentioning.
+
+    Two one-sided tests, each at 5 %, would call a difference small if its 90 % interval lay within
+    the margin. The 95 % interval is wider, so this asks for more.
+
+    Args:
+        difference: with its 95 % interval.
+        margin: above 0, the smallest difference that is worth mentioning; to be set before the
+            difference is known.
+
+    Raises:
+        ValueError: the margin is not above 0.
+
+    Source: Schuirmann 1987, doi:10.1007/BF01068419; Lakens 2017, doi:10.1177/1948550617697177.
+    """
+    if not margin > 0:
+        raise ValueError(
+            f"margin is {margin}; it is the smallest difference worth mentioning, such as 0.03"
+        )
+    if -margin < difference.low and difference.high < margin:
+        return "small"
+    return "found" if difference.low > 0 or difference.high < 0 else "not found"
+
+
 def summarise_seeds(
     table: pd.DataFrame, *, by: str, column: str, bounds: tuple[float, float] = SHARE
 ) -> pd.DataFrame:
@@ -189,8 +223,8 @@ def summarise_seeds(
     """
     rows = []
     for condition, part in table.groupby(by, sort=False):
-        estimate = over_seeds(part[column], bounds=bounds)
-        rows.append({by: condition, **asdict(estimate)})
+        found = over_seeds(part[column], bounds=bounds)
+        rows.append({by: condition, "value": found.value, "low": found.low, "high": found.high})
     return pd.DataFrame(rows)
 
 
@@ -201,9 +235,9 @@ def _check_trials(successes: int, trials: int) -> None:
         raise ValueError(f"successes must lie between 0 and {trials} trials, got {successes}")
 
 
-def _estimate(value: float, low: float, high: float) -> Estimate:
+def _estimate(value: float, low: float, high: float, *, unit: Unit = "%") -> Estimate:
     """An estimate whose bounds don't miss the value by a rounding error."""
-    return Estimate(float(value), min(float(low), value), max(float(high), value))
+    return Estimate(float(value), min(float(low), value), max(float(high), value), unit)
 
 
 @dataclass(frozen=True, eq=False)
@@ -258,7 +292,7 @@ class Evaluation:
         counts = ranked["count"].to_numpy()
         correct = _num_correct(ranked)
         gap = newcombe(correct[0], counts[0], correct[-1], counts[-1])
-        return Estimate(gap.value, max(gap.low, 0.0), gap.high)
+        return replace(gap, low=max(gap.low, 0.0))
 
     @cached_property
     def error_if_calibrated(self) -> Estimate:
@@ -391,7 +425,7 @@ def evaluate(
     answers = model.predict(data.test.images, batch_size=batch_size, verbose=0)
     evaluation = evaluate_predictions(
         data.test.labels,
-        classifiers.probabilities(answers),
+        classifiers.probabilities(answers, are_logits=classifiers.is_known_for_logits(model)),
         class_names=data.class_names,
         groups=data.test.attributes[group],
     )

@@ -25,6 +25,9 @@ with backend.quiet_startup():
 Pooling = Literal["max", "average", "stride", "blur"]
 POOLINGS: tuple[Pooling, ...] = get_args(Pooling)
 
+Head = Literal["average", "flatten"]
+HEADS: tuple[Head, ...] = get_args(Head)
+
 PARTS = ("whitening", "normalisation")  # of the fast networks, to leave out in an ablation
 
 
@@ -56,6 +59,7 @@ def build(
     name: str,
     *,
     pooling: Pooling = "max",
+    head: Head = "average",
     seed: int = 0,
     num_classes: int = 10,
     image_shape: tuple[int, int, int] = (32, 32, 3),
@@ -72,6 +76,9 @@ def build(
             2×2 squares; ``"stride"`` lets the convolution before them skip every other position;
             ``"blur"`` takes the maximum at every position and blurs before it skips (Zhang 2019,
             PMLR 97:7324–7334, with the 3×3 binomial filter). All four have the same weights.
+        head: what a ``fast`` network does with its last maps before the dense layer: ``"average"``
+            keeps the mean of each, so that where something was seen no longer counts;
+            ``"flatten"`` gives each position weights of its own, as in the ``classic`` network.
         seed: fixes the initial weights and the dropout masks. The first layer of the ``fast``
             networks is computed from the training pictures by :func:`course_utils.training.fit`.
         num_classes: how many probabilities come out.
@@ -96,6 +103,8 @@ def build(
         raise ValueError(f"unknown network {name!r}; the known ones are {', '.join(NETWORKS)}")
     if pooling not in POOLINGS:
         raise ValueError(f"unknown pooling {pooling!r}; choose one of {', '.join(POOLINGS)}")
+    if head not in HEADS:
+        raise ValueError(f"unknown head {head!r}; choose one of {', '.join(HEADS)}")
     if num_classes < 2:
         raise ValueError(f"num_classes is {num_classes}; a classifier needs at least 2")
     if min(image_shape[:2]) < SMALLEST_SIDE:
@@ -114,10 +123,13 @@ def build(
     if name == "classic":
         if compute_dtype == "bfloat16":
             raise ValueError("'classic' computes in float32; the fast networks take bfloat16")
+        if head != "average":
+            raise ValueError("'classic' always flattens its maps; the fast networks have a head")
         stack = _classic(pooling, _seeds(seed), num_classes, width)
     else:
         stack = _fast(
             pooling,
+            head,
             _seeds(seed),
             num_classes,
             width,
@@ -254,6 +266,7 @@ def halve(image: NDArray[np.uint8], pooling: Pooling) -> NDArray[np.float32]:
 
 def _fast(
     pooling: Pooling,
+    head: Head,
     seeds: Iterator[int],
     num_classes: int,
     width: float,
@@ -304,7 +317,9 @@ def _fast(
             ]
     return [
         *stack,
-        layers.GlobalAveragePooling2D(name="average"),
+        layers.GlobalAveragePooling2D(name="average")
+        if head == "average"
+        else layers.Flatten(name="flatten"),
         layers.Dense(
             num_classes,
             activation="softmax",

@@ -20,24 +20,23 @@ from course_utils.claims import (
     parse_condition,
     read_text,
 )
-from course_utils.execution.records import MIME_PREFIX
+from course_utils.execution.records import MIME_PREFIX, collect
 
 COURSE = Path(__file__).parents[1]
 
-# Records with which every measured claim of the real ledger holds: value, low, high.
-GOOD_RUN = {
-    "02_model_building": {"num_parameters": (1676842, None, None)},
-    "04_ethics": {
-        "shift_consistency_max": (0.93, 0.91, 0.95),
-        "shift_consistency_average": (0.94, 0.92, 0.96),
-        "shift_consistency_stride": (0.90, 0.88, 0.92),
-        "shift_consistency_blur": (0.97, 0.94, 1.00),
-        "blur_minus_max": (0.04, -0.01, 0.09),
-        "gap_change": (0.12, 0.05, 0.19),
-        "gender_shades_ibm_difference": (0.3443, 0.2888, 0.4028),
-        "gender_shades_face_plus_plus_overall": (0.1006, None, None),
-    },
-}
+
+def read_good_run():
+    """The records that the ledger names, as the lessons have stored them: value, low, high."""
+    claims = load_claims(COURSE / "essays" / "claims.yaml")
+    needed = [piece for one in claims if one.kind == "measured" for piece in one.evidence]
+    run = {}
+    for piece in needed:
+        made = collect(COURSE / "notebooks" / f"{piece.lesson}.ipynb")[piece.record]
+        run.setdefault(piece.lesson, {})[piece.record] = (made.value, made.low, made.high)
+    return run
+
+
+GOOD_RUN = read_good_run()
 
 
 def write_notebook(path, records, *, prose=""):
@@ -148,6 +147,28 @@ def test_anything_else_is_refused(text):
         assert all(part in text for comparison in condition.comparisons for part in comparison)
 
 
+CAN_NOT_FAIL = [
+    "-1 <= low <= value <= high <= 1", "low <= high", "value <= high", "value == value",
+    "low <= 1", "value >= -1", "high >= low and value < 2",
+]  # fmt: skip
+CAN_FAIL = [
+    "low < high", "value < 1", "high < 1", "low > 0", "low > -0.03 and high < 0.03", "value > -1",
+    "value == 1676842", "value < 2000000", "0.343 < value < 0.345", "value < low", "0 <= low",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", CAN_NOT_FAIL)
+def test_a_condition_that_nothing_could_fail_is_no_evidence(tmp_path, text):
+    with pytest.raises(ClaimsError, match=r"line 2.*can't fail"):
+        load(tmp_path, CLAIM.replace("value > 0.5", f'"{text}"'))
+
+
+@pytest.mark.parametrize("text", CAN_FAIL)
+def test_a_condition_that_a_record_could_fail_is_evidence(tmp_path, text):
+    (claim,) = load(tmp_path, CLAIM.replace("value > 0.5", f'"{text}"'))
+    assert claim.evidence[0].condition == parse_condition(text)
+
+
 @pytest.mark.parametrize("text", ["1 < 2", "0 == 0 and value > 1", "value", "", "and"])
 def test_a_condition_speaks_of_the_record_each_time(text):
     with pytest.raises(ClaimsError, match="is no condition"):
@@ -237,7 +258,17 @@ def test_the_real_essays_pass_with_records_that_bear_them_out(course):
         ("04_ethics", "gap_change", (0.12, -0.05, 0.29), "rare-palette-widens-gap"),
         ("04_ethics", "shift_consistency_max", (0.99, 0.98, 1.0), "shifts-change-answers"),
         ("04_ethics", "shift_consistency_blur", (1.0, 1.0, 1.0), "shifts-change-answers"),
-        ("04_ethics", "blur_minus_max", (0.2, 0.3, 0.4), "blur-is-compared-with-an-interval"),
+        ("04_ethics", "blur_minus_max", (0.02, -0.01, 0.05), "blurring-keeps-more-answers"),
+        (
+            "04_ethics",
+            "pooling_gap_max_minus_blur",
+            (0.02, 0.0, 0.04),
+            "max-pooling-does-not-widen-the-gap",
+        ),
+        ("04_ethics", "recovery_flatten_8px", (0.04, 0.02, 0.06), "two-causes-can-be-told-apart"),
+        ("04_ethics", "crowding", (0.04, 0.02, 0.06), "few-pictures-not-crowding"),
+        ("04_ethics", "overall_change", (-0.02, -0.04, 0.0), "the-average-hides-it"),
+        ("04_ethics", "audit_power", (0.6, 0.58, 0.62), "audits-need-many-pictures"),
         (
             "04_ethics",
             "gender_shades_ibm_difference",
@@ -307,7 +338,8 @@ def test_a_run_of_some_lessons_leaves_the_claims_of_the_others_unchecked(course)
     assert list(failures(verdicts)) == ["the-classifier-is-one-function"]
     not_run = {one.subject: one.reason for one in verdicts if one.outcome == "not run"}
     assert not_run["rare-palette-widens-gap"] == "04_ethics not in this run"
-    assert len(not_run) == 5
+    measured = [one for one in load_claims(course / "essays" / "claims.yaml") if one.has_interval]
+    assert {one.id for one in measured} <= not_run.keys()
     assert {one.outcome for one in verdicts} == set(Outcome)
 
 

@@ -46,6 +46,8 @@ ENDS = {
     "softmax layer": (lambda: [layers.Dense(7), layers.Softmax()], False),
     "activation layer": (lambda: [layers.Dense(7), layers.Activation("softmax")], False),
     "dropout at the end": (lambda: [layers.Dense(7), layers.Dropout(0.5)], True),
+    "relu": (lambda: [layers.Dense(7, activation="relu")], True),
+    "relu layer": (lambda: [layers.Dense(7), layers.ReLU()], True),
     "zeros": (lambda: [layers.Dense(7, kernel_initializer="zeros")], True),
 }
 
@@ -121,6 +123,22 @@ def test_logits_become_probabilities_and_probabilities_stay():
     np.testing.assert_allclose(classifiers.probabilities(logits), [[0.25, 0.75], [0.5, 0.5]])
     shares = np.array([[0.25, 0.75], [1.0, 0.0]])
     np.testing.assert_array_equal(classifiers.probabilities(shares), shares)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("end", "are_logits"), ENDS.values(), ids=ENDS.keys())
+def test_the_last_layer_or_the_loss_says_whether_answers_are_logits(kind, end, are_logits):
+    model = KINDS[kind](*end())
+    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=are_logits))
+    model.predict(IMAGES, verbose=0)
+    assert classifiers.is_known_for_logits(model) == are_logits
+
+
+@pytest.mark.parametrize("scores", [[[0.0, 0.9]], [[0.25, 0.5]], [[0.0, 0.0]]])
+def test_logits_between_0_and_1_become_probabilities_where_they_are_known(scores):
+    powers = np.exp(scores)
+    shares = classifiers.probabilities(np.array(scores), are_logits=True)
+    np.testing.assert_allclose(shares, powers / powers.sum())
 
 
 def test_what_is_neither_stays_for_whoever_checks_it():

@@ -151,7 +151,7 @@ def test_label_errors_and_their_interval():
 
 def test_duplicates_and_their_sum():
     assert round(100 * (286 + 39) / 10_000, 2) == 3.25
-    assert f"is {100 * 286 / 10_000:.2f} %" in words(TRAINING)
+    assert f"be {100 * 286 / 10_000:.2f} %" in words(TRAINING)
 
 
 def test_only_one_set_of_counts_fits_the_published_shares():

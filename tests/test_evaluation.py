@@ -20,6 +20,7 @@ from course_utils.evaluation import (
     over_seeds,
     paired_difference,
     summarise_seeds,
+    verdict,
     wilson,
     within,
 )
@@ -84,7 +85,7 @@ def test_newcombe_holds_its_value_stays_a_difference_and_changes_sign(first, sec
 
 def test_newcombe_gives_gender_shades_difference():
     # IBM, Buolamwini & Gebru 2018: 34.7 % of 271 darker-skinned women, 0.3 % of 385 lighter men.
-    assert str(newcombe(94, 271, 1, 385)) == "34.4 % (28.9–40.3)"
+    assert str(newcombe(94, 271, 1, 385)) == "34.4 points (28.9–40.3)"
 
 
 @pytest.mark.parametrize("arguments", [(1, 0), (3, 2), (-1, 2)])
@@ -162,6 +163,31 @@ def test_a_paired_difference_sees_what_an_unpaired_one_would_miss():
         paired_difference([0.1, 0.2], [0.1, 0.2, 0.3])
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "said"),
+    [
+        (-0.02, 0.01, "small"),
+        (0.01, 0.02, "small"),  # though zero is left out
+        (-0.029, -0.001, "small"),
+        (0.01, 0.04, "found"),
+        (-0.5, -0.01, "found"),
+        (0.04, 0.06, "found"),
+        (-0.01, 0.04, "not found"),
+        (-0.04, 0.01, "not found"),
+        (-0.02, 0.03, "not found"),  # a difference as large as the margin is worth mentioning
+        (0.0, 0.3, "not found"),
+    ],
+)
+def test_a_difference_is_small_found_or_neither(low, high, said):
+    assert verdict(Estimate((low + high) / 2, low, high), margin=0.03) == said
+
+
+@pytest.mark.parametrize("margin", [0, -0.03, float("nan")])
+def test_without_a_margin_there_is_no_verdict(margin):
+    with pytest.raises(ValueError, match="smallest difference worth mentioning"):
+        verdict(Estimate(0, -1, 1), margin=margin)
+
+
 def test_a_gap_of_a_group_of_one_picture_is_a_share():
     evaluation = evaluate_predictions(
         [0, 0, 1],
@@ -175,8 +201,8 @@ def test_a_gap_of_a_group_of_one_picture_is_a_share():
 
 def test_an_estimate_reads_as_a_sentence_does():
     assert str(Estimate(0.842, 0.825, 0.857)) == "84.2 % (82.5–85.7)"
-    assert str(Estimate(-0.01, -0.0304, 0.02)) == "−1.0 % (−3.0 to 2.0)"
-    assert str(Estimate(-0.0001, -0.0002, 0.1)) == "0.0 % (0.0 to 10.0)"
+    assert str(Estimate(-0.01, -0.0304, 0.02, "points")) == "−1.0 points (−3.0 to 2.0)"
+    assert str(Estimate(-0.0001, -0.0002, 0.1, "points")) == "0.0 points (0.0 to 10.0)"
     assert float(Estimate(0.842, 0.825, 0.857)) == 0.842
     with pytest.raises(ValueError, match="inside its interval"):
         Estimate(0.5, 0.6, 0.7)
@@ -198,7 +224,7 @@ def test_accuracy_overall_by_class_and_by_group(evaluation):
     assert Estimate(0.5, low, high) == wilson(2, 4)
     assert (evaluation.worst_class, evaluation.worst_group) == ("cat", "B")
     expected = newcombe(3, 4, 2, 4)
-    assert evaluation.group_gap == Estimate(expected.value, 0, expected.high)
+    assert evaluation.group_gap == Estimate(expected.value, 0, expected.high, "points")
 
 
 def test_confusion_and_the_most_confused(evaluation):
@@ -479,12 +505,39 @@ def test_a_network_that_was_trained_on_pictures_as_they_are_is_told_nothing(scal
     assert evaluate(wrapped, data).accuracy.value > 0.9
 
 
+@pytest.mark.parametrize("activation", ["relu", None])
+def test_a_network_whose_logits_lie_between_0_and_1_is_evaluated(activation):
+    import keras
+
+    data = dark_to_light()
+    model = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Rescaling(1 / 255)])
+    model.add(keras.layers.GlobalAveragePooling2D())
+    model.add(keras.layers.Dense(3, activation=activation))
+    model.set_weights([np.tile([0.0, 0.1, 0.2], (3, 1)), np.array([0.1, 0.05, 0.0])])
+    scores = model.predict(data.test.images, verbose=0)
+    assert 0 <= scores.min() < scores.max() <= 1
+    assert (evaluate(model, data).predictions == scores.argmax(axis=1)).all()
+
+
 def test_evaluate_refuses_classes_that_the_network_does_not_know(model, data, monkeypatch):
     monkeypatch.setattr(model, "class_names", CLASS_NAMES, raising=False)
     assert evaluate(model, data).class_names == CLASS_NAMES
     for names in (("bus", "car", "van"), CLASS_NAMES[::-1]):
         with pytest.raises(ValueError, match=f"{', '.join(CLASS_NAMES)} .* {', '.join(names)}"):
             evaluate(model, replace(data, class_names=names))
+
+
+def test_differences_are_given_in_points_and_shares_in_per_cent():
+    shares, others = [0.7, 0.8, 0.75], [0.6, 0.72, 0.7]
+    assert over_seeds(shares).unit == wilson(3, 4).unit == "%"
+    gaps = np.subtract(shares, others)
+    for difference in (
+        newcombe(3, 4, 1, 4),
+        over_seeds(gaps, bounds=DIFFERENCE),
+        paired_difference(shares, others),
+        paired_difference(gaps, gaps / 2, bounds=DIFFERENCE),
+    ):
+        assert difference.unit == "points"
 
 
 def test_seeds_are_summarised_by_condition_in_order_of_appearance():

@@ -100,6 +100,16 @@ def test_pooling_changes_no_weight(name, pooling):
         np.testing.assert_array_equal(one, other)
 
 
+def test_a_flattening_head_weighs_each_position_and_changes_no_other_weight():
+    average, flatten = (models.build("quick", head=head, seed=1) for head in models.HEADS)
+    weights = average.get_weights(), flatten.get_weights()
+    for one, other in zip(weights[0][:-1], weights[1][:-1], strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert weights[0][-1].shape == (96, 10)
+    assert weights[1][-1].shape == (4 * 4 * 96, 10)
+    assert [layer.name for layer in flatten.layers[-2:]] == ["flatten", "dense"]
+
+
 def test_blur_pooling_is_the_binomial_filter():
     """Inside the picture: maximum of 2×2, then the (1, 2, 1) filter, then every second position."""
     model = models.build("classic", pooling="blur", width=0.1)
@@ -222,6 +232,8 @@ def test_receptive_field_is_what_a_value_can_see(layer, pooling):
     [
         ("alexnet", {}, "unknown network 'alexnet'; the known ones are classic"),
         ("classic", {"pooling": "median"}, "unknown pooling 'median'; choose one of max, average"),
+        ("quick", {"head": "dense"}, "unknown head 'dense'; choose one of average, flatten"),
+        ("classic", {"head": "flatten"}, "'classic' always flattens its maps"),
         ("classic", {"num_classes": 1}, "num_classes is 1"),
         ("classic", {"image_shape": (7, 32, 3)}, "7×32 pixels are too small"),
         ("classic", {"width": 0}, "width is 0"),

@@ -171,6 +171,11 @@ def all_plots(data, evaluation, model):
             xlabel="error rate",
             reference=0.1,
         ),
+        "occlusion_maps": plots.occlusion_maps(
+            data.test.images[:3],
+            {"one": np.linspace(-0.1, 0.3, 12).reshape(3, 2, 2), "other": np.zeros((3, 4, 4))},
+            title="Maps",
+        ),
         "seeds": plots.seeds(
             make_runs(), label="condition", value="accuracy", title="Seeds", xlabel="accuracy"
         ),
@@ -590,6 +595,14 @@ def test_intervals_say_from_where_to_where_and_what_leaves_the_reference_out():
     assert "2 of 4 intervals leave 10.0 % out" in plot.summary
     similar = plots.intervals(table[table["company"] == "Y"], label="group", **words)
     assert "overlap" not in plot.summary + similar.summary
+    gaps = plots.intervals(
+        table, label="group", series="company", reference=0, unit="points", **words
+    )
+    assert "from 2.0 points (0.6–7.0) (lighter, X) to 30.0 points (" in gaps.summary
+    assert "4 of 4 intervals leave 0.0 points out" in gaps.summary
+    (axes,) = gaps.figure.axes
+    assert axes.get_xlabel() == "error rate, in points, with 95 % interval"
+    assert "%" not in axes.xaxis.get_major_formatter()(0.1)
     one = plots.intervals(table.head(1), label="group", **words)
     assert one.summary == f"Error rate: {wilson(30, 100)} (darker)."
     with pytest.raises(ValueError, match=r"missing are \['pooling'\]"):
@@ -666,6 +679,19 @@ def test_seeds_are_drawn_as_joined_points_over_the_interval_of_their_mean():
     assert "3 seeds" in plot.alt
 
 
+def test_a_margin_is_shaded_and_what_lies_within_it_is_counted():
+    gaps = [0.01, 0.012, 0.008, 0.3, 0.31, 0.32]
+    runs = make_runs(gap=gaps)
+    options = {"label": "condition", "value": "gap", "title": "t", "xlabel": "gap"}
+    plot = plots.seeds(runs, **options, bounds=DIFFERENCE, margin=0.03)
+    (band,) = plot.figure.axes[0].patches
+    assert band.get_extents().transformed(
+        plot.figure.axes[0].transData.inverted()
+    ).intervalx == pytest.approx([-0.03, 0.03])
+    assert plot.summary.endswith("; 1 of 2 intervals lies wholly within the margin of 3.0 points.")
+    assert plot.alt.endswith("beside a line at zero and a shaded band 3.0 points to both sides.")
+
+
 def test_doses_are_drawn_in_their_order_with_a_line_for_each_seed():
     runs = make_runs()
     plot = plots.doses(
@@ -685,7 +711,7 @@ def test_doses_of_several_series_are_told_apart():
         bounds=DIFFERENCE, shares=False,
     )  # fmt: skip
     assert "A goes from" in plot.summary
-    assert " and B goes from −40.0 %" in plot.summary
+    assert " and B goes from −40.0 points" in plot.summary
     assert [tick.get_text() for tick in plot.figure.axes[0].get_xticklabels()] == ["1", "2"]
 
 
@@ -721,3 +747,17 @@ def test_match_scores_count_the_mistakes_of_a_threshold():
 def test_match_scores_need_both_kinds_of_comparisons(table, reason):
     with pytest.raises(ValueError, match=reason):
         plots.match_scores(table, threshold=0.6, title="Same creature?")
+
+
+def test_maps_are_orange_where_hiding_lowers_and_blue_where_it_raises():
+    white = np.full((2, 4, 6, 3), 255, np.uint8)
+    maps = np.array([[[0.2, -0.1, 0.0], [0, 0, 0]], [[0, 0, 0], [0, 0, 0]]])
+    plot = plots.occlusion_maps(white, {"net": maps}, title="Maps")
+    image = plot.figure.axes[0].images[0].get_array()[5:]  # below the pictures and a gap
+    orange, blue, plain = image[0, 0], image[0, 2], image[0, 4]
+    assert orange[0] > orange[2] and blue[2] > blue[0]
+    assert orange.tolist() == [213, 94, 0]  # the full colour
+    assert (plain == 255).all() and (image[2:4, :6] == 255).all() and (image[:, 7:] == 255).all()
+    assert plot.summary.endswith("on average over the pictures, 10.0 points (net).")
+    with pytest.raises(ValueError, match="there are 2 pictures and maps of"):
+        plots.occlusion_maps(white, {"net": maps[:1]}, title="Maps")

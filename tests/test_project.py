@@ -113,6 +113,10 @@ TESTED_THROUGH = {
     "exercises/lesson_03_clinic.py": "exercises/test_graded.py",
     "exercises/lesson_03_keras.py": "exercises/test_graded.py",
     "exercises/lesson_04.py": "exercises/test_checks.py",
+    "exercises/lesson_04_audits.py": "exercises/test_checks.py",
+    "exercises/lesson_04_remedies.py": "exercises/test_checks.py",
+    "exercises/lesson_04_verdict.py": "exercises/test_checks.py",
+    "exercises/lesson_05_provenance.py": "exercises/test_checks.py",
 }
 
 

@@ -112,7 +112,7 @@ class _Pictures:
         return self._layout.notes if self._layout else ()
 
     def _files(self) -> list[sources.File]:
-        return [picture.file for picture in self._layout.pictures] if self._layout else []
+        return list(self._layout.files) if self._layout else []
 
     def digest(self) -> str:
         self._digest = self._source.digest(self._files())
@@ -171,7 +171,8 @@ class _Decoding:
 
     def __init__(self, source: Source, found: Layout, size: int) -> None:
         self._source = source
-        self._found = found
+        self._pictures = found.pictures
+        self._class_names = found.class_names
         self._shape = (size, size, 3)
         self._numbers = {name: number for number, name in enumerate(found.class_names)}
         self._num_read = {
@@ -180,7 +181,7 @@ class _Decoding:
         self.unreadable = _Unreadable()
         self._unknown: list[str] = []  # files without an ending that are no pictures
         self._has_pictures_without_ending = False
-        total = len(found.pictures)
+        total = len(self._pictures)
         _check_total(total, self._shape)
         self._progress = tqdm(
             total=total, desc="reading images", unit="image", disable=not is_watched()
@@ -188,7 +189,7 @@ class _Decoding:
 
     def part(self, split: str) -> cache.DecodedSplit:
         """The pictures of a split; those that are still to be told apart are in train."""
-        listed = [one for one in self._found.pictures if (one.split or "train") == split]
+        listed = [one for one in self._pictures if (one.split or "train") == split]
         return cache.DecodedSplit(self._chunks(split, listed), len(listed), self._shape)
 
     def _chunks(
@@ -232,16 +233,16 @@ class _Decoding:
                 self.unreadable.names[pictures.NO_PICTURE].append(name)
             self._unknown.clear()
         path = printable(self._source.path)
-        total = len(self._found.pictures) - len(self._unknown)
+        total = len(self._pictures) - len(self._unknown)
         if len(self.unreadable) > MAX_UNREADABLE * total:
             raise DatasetError(
                 f"{len(self.unreadable):,} of the {total:,} pictures in {path} can't be read, more "
                 f"than a tenth: {self.unreadable}"
             )
-        is_split = self._found.pictures[0].split != ""
+        is_split = self._pictures[0].split != ""
         for split, least in {"train": 1, "test": 1}.items() if is_split else [("train", 2)]:
             if lacking := np.flatnonzero(self._num_read[split] < least).tolist():
-                name = self._found.class_names[lacking[0]]
+                name = self._class_names[lacking[0]]
                 others = _Unreadable({**self.unreadable.names})
                 if self._unknown:
                     others.names[pictures.NO_PICTURE] = self._unknown

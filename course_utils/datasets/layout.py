@@ -2,12 +2,14 @@
 
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import PurePosixPath
+from typing import NamedTuple
 
 from course_utils.datasets.base import DatasetError, printable
-from course_utils.datasets.pictures import ending, is_named_as_picture
+from course_utils.datasets.pictures import ending, is_named_as_picture, may_be_picture
 from course_utils.datasets.sources import File, Folder, Source, quoted
 
 NEEDED = (
@@ -23,8 +25,7 @@ _SPLIT_NAMES = {
 _MAX_WRAPPINGS = 8  # folders around everything in an archive
 
 
-@dataclass(frozen=True)
-class Picture:
+class Picture(NamedTuple):
     """A file that is to be read as a picture of a class."""
 
     file: File
@@ -34,11 +35,25 @@ class Picture:
 
 @dataclass(frozen=True)
 class Layout:
-    """The pictures of a source, sorted by split, class and name."""
+    """The pictures of a source."""
 
-    pictures: tuple[Picture, ...]
+    groups: Mapping[tuple[str, str], Sequence[File]]  # by split and class, all of them sorted
     class_names: tuple[str, ...]  # sorted
     notes: tuple[str, ...]  # what is left out, and what was guessed
+
+    @property
+    def files(self) -> Iterator[File]:
+        """Their files, sorted by split, class and name."""
+        return chain.from_iterable(self.groups.values())
+
+    @property
+    def pictures(self) -> list[Picture]:
+        """The same with split and class."""
+        return [
+            Picture(file, class_name, split)
+            for (split, class_name), files in self.groups.items()
+            for file in files
+        ]
 
 
 def find(source: Source) -> Layout:
@@ -55,14 +70,13 @@ def find(source: Source) -> Layout:
     _check_it_is_whole(source)
     root = _find_root(source)
     tops, notes = _find_tops(source, root)
-    pictures: list[Picture] = []
+    groups: dict[tuple[str, str], list[File]] = {}
     for split, top in tops.items():
         found, more = _list_pictures(source, split, top, is_deep=bool(split) or top != root)
-        pictures += found
+        groups |= {(split, class_name): sorted(files) for class_name, files in found.items()}
         notes += more
-    class_names, more = _class_names(source, tops, pictures)
-    pictures.sort(key=lambda one: (one.split, one.class_name, one.file.name, one.file.key))
-    return Layout(tuple(pictures), class_names, (*source.notes, *notes, *more))
+    class_names, more = _class_names(source, tops, groups)
+    return Layout(dict(sorted(groups.items())), class_names, (*source.notes, *notes, *more))
 
 
 def _check_it_is_whole(source: Source) -> None:
@@ -179,8 +193,8 @@ def _find_tops(source: Source, root: str) -> tuple[dict[str, str], list[str]]:
 
 def _list_pictures(
     source: Source, split: str, top: str, *, is_deep: bool
-) -> tuple[list[Picture], list[str]]:
-    """The files below the class folders of a split that may be pictures, and what else is there.
+) -> tuple[dict[str, list[File]], list[str]]:
+    """The files of each class of a split that may be pictures, and what else is there.
 
     Args:
         source: Where they lie.
@@ -188,7 +202,7 @@ def _list_pictures(
         top: The folder around the class folders.
         is_deep: Whether a folder counts whose pictures all lie in folders of its own.
     """
-    pictures: list[Picture] = []
+    pictures: dict[str, list[File]] = defaultdict(list)
     empty: list[str] = []
     others: list[File] = []
     forms: dict[str, set[str]] = defaultdict(set)
@@ -197,11 +211,11 @@ def _list_pictures(
         files = (
             list(source.walk(folder.key)) if is_deep or _has_pictures(source, folder.key) else []
         )
-        found = [file for file in files if _may_be_picture(file.name)]
+        found = [file for file in files if may_be_picture(file.name)]
         if len(found) < len(files):
-            others += [file for file in files if not _may_be_picture(file.name)]
-        pictures += [Picture(file, name.strip(), split) for file in found]
+            others += [file for file in files if not may_be_picture(file.name)]
         if found:
+            pictures[name.strip()] += found
             forms[name.strip()].add(name)
         else:
             empty.append(folder.key)
@@ -221,18 +235,14 @@ def _list_pictures(
     return pictures, notes
 
 
-def _may_be_picture(name: str) -> bool:
-    return is_named_as_picture(name) or not ending(name)
-
-
 def _class_names(
-    source: Source, tops: Mapping[str, str], pictures: Iterable[Picture]
+    source: Source, tops: Mapping[str, str], groups: Mapping[tuple[str, str], Sequence[File]]
 ) -> tuple[tuple[str, ...], list[str]]:
     """The sorted names of the classes, which must be the same in train and test."""
     path = printable(source.path)
     counts = {split: Counter[str]() for split in tops}
-    for picture in pictures:
-        counts[picture.split][picture.class_name] += 1
+    for (split, class_name), files in groups.items():
+        counts[split][class_name] = len(files)
     for split, top in tops.items():
         if not counts[split]:
             shown = split or PurePosixPath(top).name

@@ -1,7 +1,6 @@
 """One image file, brought to 8-bit RGB, upright and in the size asked for."""
 
 import io
-import os
 from contextlib import suppress
 
 import numpy as np
@@ -49,13 +48,25 @@ class NoPictureError(ValueError):
 
 
 def ending(name: str) -> str:
-    """What a file's name ends with, in small letters: ``".png"``, or nothing."""
-    return os.path.splitext(name)[1].lower()  # noqa: PTH122 - a path object takes five times as long
+    """What a file's name ends with, in small letters: ``".png"``, or nothing.
+
+    As :func:`os.path.splitext` sees it, for names with forward slashes, in half the time.
+    """
+    stem, dot, end = name.rpartition(".")
+    if not dot or "/" in end or not stem.rpartition("/")[2].strip("."):
+        return ""
+    return f".{end}".lower()
 
 
 def is_named_as_picture(name: str) -> bool:
     """Whether a file's name ends as those of pictures do, readable ones or not."""
     return ending(name) in _ENDINGS
+
+
+def may_be_picture(name: str) -> bool:
+    """Whether a file is named as a picture, or has no ending that would tell."""
+    kind = ending(name)
+    return not kind or kind in _ENDINGS
 
 
 def read(content: bytes, name: str, size: int) -> NDArray[np.uint8]:

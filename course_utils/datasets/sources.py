@@ -15,11 +15,12 @@ import unicodedata
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from operator import attrgetter
 from pathlib import Path
-from typing import BinaryIO, Protocol, TypeVar, cast
+from typing import BinaryIO, NamedTuple, Protocol, TypeVar, cast
 
 from tqdm.auto import tqdm
 
@@ -50,9 +51,8 @@ _DRIVE = re.compile(r"[A-Za-z]:")
 _Answer = TypeVar("_Answer")
 
 
-@dataclass(frozen=True, order=True)
-class File:
-    """A file of a source, not read yet."""
+class File(NamedTuple):
+    """A file of a source, not read yet; a tuple, since there are tens of thousands of them."""
 
     name: str  # from the outermost folder, with forward slashes and in NFC: train/cat/1.png
     key: str  # what its source calls it
@@ -108,15 +108,31 @@ class Status:
     tells_changes: bool  # whether no file can be changed without another text
 
     @classmethod
-    def of(cls, found: Iterable[tuple[str, os.stat_result]], began: int) -> "Status":
+    def of(cls, found: Iterable[tuple[str, "_Facts"]], began: int) -> "Status":
         """Sum up files, listed since ``began`` (nanoseconds)."""
-        lines = [
-            (name, one.st_size, one.st_mtime_ns, one.st_ctime_ns, one.st_ino, one.st_dev)
-            for name, one in found
-        ]
-        newest = max((line[3] for line in lines), default=0)
+        names, facts = [], []
+        for name, its_facts in found:
+            names.append(name)
+            facts.append(its_facts)
+        newest = max((one[_CHANGED] for one in facts), default=0)
         is_settled = newest < began - SETTLED_SECONDS * 10**9
-        return cls(hash_of(lines), TELLS_CHANGES and is_settled)
+        return cls(hash_of((names, facts)), TELLS_CHANGES and is_settled)
+
+
+# Size, times of the last change of content and of status (nanoseconds), number, and device.
+_Facts = tuple[int, int, int, int, int]
+_CHANGED = 2
+
+
+def _facts(status: os.stat_result) -> _Facts:
+    """What of a file's status is another one after any change of the file."""
+    return (
+        status.st_size,
+        status.st_mtime_ns,
+        status.st_ctime_ns,
+        status.st_ino,
+        status.st_dev,
+    )
 
 
 def open_source(path: Path) -> Source:
@@ -164,6 +180,14 @@ def _is_hidden(name: str) -> bool:
     return name.startswith(".") or folded in _CLUTTER or folded.endswith(_MARK_OF_THE_WEB)
 
 
+@dataclass(frozen=True)
+class _Listing:
+    """What is directly in a folder."""
+
+    folders: list[Folder]
+    files: list[File]
+
+
 class _Tree:
     """A folder."""
 
@@ -173,8 +197,8 @@ class _Tree:
         self.path = path
         self._began = time.time_ns()
         self._leading_back: dict[str, None] = {}
-        self._statuses: dict[str, os.stat_result] = {}
-        self._scanned: dict[str, list[os.DirEntry[str]]] = {}
+        self._facts: dict[str, _Facts] = {}
+        self._listed: dict[str, _Listing] = {}
         self._num_seen = 0
 
     @property
@@ -186,15 +210,10 @@ class _Tree:
         ]
 
     def folders(self, folder: str) -> list[Folder]:
-        return [
-            Folder(entry.name, _join(folder, entry.name))
-            for entry in self._scan(folder)
-            if _is_folder(entry)
-        ]
+        return self._list(folder).folders
 
     def files(self, folder: str) -> list[File]:
-        listed = (self._file(folder, one) for one in self._scan(folder) if not _is_folder(one))
-        return [file for file in listed if file]
+        return self._list(folder).files
 
     def walk(self, folder: str) -> Iterator[File]:
         """Links are followed, and each folder is entered once, however many links lead to it.
@@ -219,12 +238,18 @@ class _Tree:
         place = self.path.absolute() / folder
         return {*place.parents, *place.resolve().parents}
 
-    def _scan(self, folder: str) -> list[os.DirEntry[str]]:
-        if folder not in self._scanned:
-            self._scanned[folder] = _asked(self.path, lambda: self._list(folder))
-        return self._scanned[folder]
+    def _list(self, folder: str) -> "_Listing":
+        if folder not in self._listed:
+            folders, files = [], []
+            for entry in _asked(self.path, lambda: self._scan(folder)):
+                if _is_folder(entry):
+                    folders.append(Folder(entry.name, _join(folder, entry.name)))
+                elif file := self._file(folder, entry):
+                    files.append(file)
+            self._listed[folder] = _Listing(folders, files)
+        return self._listed[folder]
 
-    def _list(self, folder: str) -> list[os.DirEntry[str]]:
+    def _scan(self, folder: str) -> list[os.DirEntry[str]]:
         with os.scandir(self.path / folder) as entries:
             found = [entry for entry in entries if not _is_hidden(entry.name)]
         self._num_seen += len(found)
@@ -251,11 +276,11 @@ class _Tree:
             problem = "it is a link that leads nowhere"
         if not problem and not stat.S_ISREG(status.st_mode):  # a pipe would keep us waiting
             problem = "it isn't a regular file"
-        self._statuses[key] = status
+        self._facts[key] = _facts(status)
         return File(unicodedata.normalize("NFC", key), key, status.st_size, problem)
 
     def status(self, files: Iterable[File]) -> Status:
-        return Status.of(((file.key, self._statuses[file.key]) for file in files), self._began)
+        return Status.of(((file.key, self._facts[file.key]) for file in files), self._began)
 
     def digest(self, files: Iterable[File]) -> str:
         total = hashlib.sha256()
@@ -363,7 +388,7 @@ class _Archive:
         return root
 
     def status(self, files: Iterable[File]) -> Status:
-        return Status.of([("", _asked(self.path, self.path.stat))], self._began)
+        return Status.of([("", _facts(_asked(self.path, self.path.stat)))], self._began)
 
     def digest(self, files: Iterable[File]) -> str:
         def read() -> str:
@@ -457,10 +482,23 @@ class _Tar(_Archive):
             return File(name, "", member.size, "it is stored with gaps; make the tar without them")
         if _compression(self.path) is None:
             return File(name, str(member.offset_data), member.size)
-        start = self._content.seek(0, io.SEEK_END)
         extracted = archive.extractfile(member)
-        self._content.write(extracted.read() if extracted else b"")
+        start = self._keep(extracted.read() if extracted else b"")
         return File(name, str(start), member.size)
+
+    def _keep(self, content: bytes) -> int:
+        """Put content at the end of the temporary file; return where it begins."""
+        try:
+            start = self._content.seek(0, io.SEEK_END)
+            self._content.write(content)
+            self._content.flush()
+        except OSError as error:
+            raise DatasetError(
+                f"{printable(self.path)} is unpacked into a temporary file, and {_place()} can't "
+                f"take it: {error.strerror}. Make room there, name another folder in TMPDIR, or "
+                "unpack it yourself and give the folder"
+            ) from error
+        return start
 
     def read(self, file: File) -> bytes:
         if file.problem:
@@ -470,7 +508,16 @@ class _Tar(_Archive):
 
     def close(self) -> None:
         if "_content" in vars(self):
-            self._content.close()
+            with suppress(OSError):  # on a full disk, what is still to be written
+                self._content.close()
+
+
+def _place() -> str:
+    """Where temporary files are, in words."""
+    try:
+        return f"the folder {tempfile.gettempdir()}"
+    except FileNotFoundError:
+        return "no folder of this system"
 
 
 class _Measured(io.RawIOBase):

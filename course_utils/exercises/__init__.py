@@ -6,13 +6,24 @@ nudge, the second the method. These checks help a learner along. The points are 
 for the values that the instructor's copy of a check cell emits (see ``probes``).
 """
 
-import traceback
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from course_utils.exercises import lesson_01, lesson_02, lesson_03, lesson_03_clinic, lesson_04
+from course_utils.exercises import (
+    lesson_01,
+    lesson_02,
+    lesson_03,
+    lesson_03_clinic,
+    lesson_04,
+    lesson_04_audits,
+    lesson_04_remedies,
+    lesson_04_verdict,
+    lesson_05_privacy,
+    lesson_05_provenance,
+)
+from course_utils.exercises.errors import find_line, summarise_error
 from course_utils.exercises.expectations import Wrong
 from course_utils.exercises.probes import emit
 from course_utils.exercises.publishing import Publisher, grading_seed
@@ -28,6 +39,11 @@ CHECKS: dict[str, Check] = {
     **lesson_02.CHECKS,
     **lesson_03.CHECKS,
     **lesson_04.CHECKS,
+    **lesson_04_audits.CHECKS,
+    **lesson_04_remedies.CHECKS,
+    **lesson_04_verdict.CHECKS,
+    **lesson_05_provenance.CHECKS,
+    **lesson_05_privacy.CHECKS,
 }
 _num_failures: Counter[str] = Counter()
 _MAX_ERROR = 300  # characters; Keras tells a whole page
@@ -94,14 +110,9 @@ def _next_hint(exercise: str) -> str:
 
 def _describe(error: BaseException, answer: Any) -> str:
     """Where in the learner's own code an error came from, and what it says."""
-    code = getattr(answer, "__code__", None)
-    if code is None:
+    if not hasattr(answer, "__code__"):
         return f"a function was expected, but this is {answer!r}."
-    lines = [
-        frame.lineno - code.co_firstlineno + 1
-        for frame in traceback.extract_tb(error.__traceback__)
-        if frame.filename == code.co_filename and frame.lineno is not None
-    ]
-    place = f"line {lines[-1]} of your function" if lines else "calling your function"
-    said = cut(" ".join(str(error).split()), length=_MAX_ERROR)
+    line = find_line(error, answer)
+    place = "calling your function" if line is None else f"line {line} of your function"
+    said = cut(summarise_error(error), length=_MAX_ERROR)
     return f"{place} raised {type(error).__name__}: {said}"

@@ -68,7 +68,7 @@ def expect_model(
     """
     own = list_layers(found, situation)
     for number, (layer, other) in enumerate(zip(own, expected, strict=False), start=1):
-        if difference := _compare_layers(describe_layer(layer), other, name):
+        if difference := _compare_layers(describe_layer(layer), other, name, number):
             raise Wrong(f"{situation} layer {number} of yours {difference}")
     if len(own) != len(expected):
         raise Wrong(
@@ -92,16 +92,17 @@ def list_layers(found: Any, situation: str) -> list[Any]:
     return [layer for layer in found.layers if type(layer).__name__ != "InputLayer"]
 
 
-def _compare_layers(own: Mapping[str, Any], other: Mapping[str, Any], name: str) -> str:
+def _compare_layers(
+    own: Mapping[str, Any], other: Mapping[str, Any], name: str, number: int
+) -> str:
     """The first difference between two layers, as the end of a sentence; empty if there is none."""
     if own["kind"] != other["kind"]:
         return f"is a {own['kind']}, but {name} has a {other['kind']} there."
     for fact in ("output shape", "parameters", "activation", "rate", "scale", "offset"):
         if own.get(fact) != other.get(fact):
-            reason = _guess_reason(own, other) if fact == "output shape" else ""
             return (
-                f"is a {own['kind']} with {fact} {_show_fact(own.get(fact))}; "
-                f"{name}'s has {_show_fact(other.get(fact))}.{reason}"
+                f"is a {own['kind']} with {fact} {_show_fact(own.get(fact))}; {name}'s has "
+                f"{_show_fact(other.get(fact))}.{_guess_reason(fact, own, other, number)}"
             )
     return ""
 
@@ -112,7 +113,18 @@ def _show_fact(value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
-def _guess_reason(own: Mapping[str, Any], other: Mapping[str, Any]) -> str:
+def _guess_reason(fact: str, own: Mapping[str, Any], other: Mapping[str, Any], number: int) -> str:
+    """What most often makes a fact about a layer another one."""
+    if fact == "output shape":
+        if number == 1 and own["kind"] != "Conv2D":
+            return " Does keras.Input get the shape that your function is called with?"
+        return _guess_from_shapes(own, other)
+    if fact == "parameters" and own["kind"] == "Conv2D":
+        return " Look at the side of its kernels, and at what it is called on."
+    return ""
+
+
+def _guess_from_shapes(own: Mapping[str, Any], other: Mapping[str, Any]) -> str:
     """What most often makes an output shape another one."""
     (*places, filters), (*other_places, other_filters) = own["output shape"], other["output shape"]
     if places == other_places:

@@ -51,7 +51,7 @@ def num_pictures(answer: Any) -> str:
         expect_close(
             answer(rate, margin),
             expected,
-            f"For an accuracy of {rate:.0%} and a margin of ±{100 * margin:.0f} points",
+            f"For an accuracy of {100 * rate:.0f} % and a margin of ±{100 * margin:.0f} points",
         )
     return "half the margin takes four times the pictures"
 

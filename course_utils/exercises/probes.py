@@ -13,7 +13,17 @@ from typing import Any
 
 import numpy as np
 
-from course_utils.exercises import lesson_01, lesson_02, lesson_03, lesson_04
+from course_utils.exercises import (
+    lesson_01,
+    lesson_02,
+    lesson_03,
+    lesson_04,
+    lesson_04_audits,
+    lesson_04_remedies,
+    lesson_04_verdict,
+    lesson_05_privacy,
+    lesson_05_provenance,
+)
 from course_utils.exercises.probing import Case, Probe
 from course_utils.exercises.publishing import TOLERANCE, Publisher, grading_seed, publish
 from course_utils.exercises.readings import (
@@ -27,10 +37,15 @@ PROBES: dict[str, Probe] = {
     **lesson_02.PROBES,
     **lesson_03.PROBES,
     **lesson_04.PROBES,
+    **lesson_04_audits.PROBES,
+    **lesson_04_remedies.PROBES,
+    **lesson_04_verdict.PROBES,
+    **lesson_05_provenance.PROBES,
+    **lesson_05_privacy.PROBES,
 }
 
 
-GRADED = {**lesson_02.GRADED, **lesson_03.GRADED}
+GRADED = {**lesson_02.GRADED, **lesson_03.GRADED, **lesson_04_remedies.GRADED}
 
 
 def find_tolerance(exercise: str) -> float:
@@ -91,7 +106,7 @@ def _try(answer: Any, case: Case, probe: Probe) -> Reading:
     try:
         with warnings.catch_warnings(), np.errstate(all="ignore"), redirect_stdout(io.StringIO()):
             warnings.simplefilter("ignore")
-            found = answer(*arguments)
+            found = [answer(*one) for one in arguments] if probe.many_calls else answer(*arguments)
             if probe.keep_arguments and not _are_equal(arguments, case.arguments):
                 return make_reading("error", error="argument changed: return a new array instead")
             return probe.read(found)

@@ -41,12 +41,15 @@ class Probe:
         tolerance: the largest absolute difference between numbers that still count as equal.
         read: turns what the answer returned into what can be written as JSON.
         keep_arguments: whether an answer that changes what it was given is wrong.
+        many_calls: whether each of a case's arguments holds those of one call. What all of its
+            calls return is then read together, so that a word that is right now and then is not.
     """
 
     cases: Callable[[Generator], list[Case]]
     tolerance: float
     read: Callable[[Any], Reading]
     keep_arguments: bool = False
+    many_calls: bool = False
 
 
 def read_numbers(found: Any) -> Reading:
@@ -87,6 +90,13 @@ def read_text(found: Any) -> Reading:
     if isinstance(found, np.generic):
         found = found.item()
     return make_reading("text", cut(found)) if type(found) is str else make_other(found, "a text")
+
+
+def read_texts(found: Any) -> Reading:
+    """Read several texts as one."""
+    texts = [read_text(one) for one in found]
+    unsound = [one for one in texts if one["kind"] != "text"]
+    return unsound[0] if unsound else make_reading("text", ", ".join(one["value"] for one in texts))
 
 
 def read_whole_numbers(found: Any) -> Reading:

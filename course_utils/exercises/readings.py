@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from course_utils.exercises.errors import summarise_error
+
 MAX_NUMBERS = 10_000
 MAX_DIMENSIONS = 8
 MAX_CHARACTERS = 200
@@ -46,11 +48,7 @@ def make_other(found: Any, expected: str) -> Reading:
 
 def describe_error(error: BaseException) -> str:
     """Say in a line which error was raised."""
-    try:
-        text = str(error)
-    except Exception:  # an error of the learner's own making
-        text = ""
-    return cut(f"{type(error).__name__}: {text}")
+    return cut(f"{type(error).__name__}: {summarise_error(error)}")
 
 
 def cut(text: str, *, length: int = MAX_CHARACTERS) -> str:

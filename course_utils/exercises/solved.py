@@ -2,8 +2,10 @@
 
 The file holds the numbers of exercises and nothing about the person. It is made with the learner's
 folder (see ``working_copy``); where there is none, as in the course's own lessons, nothing is kept.
+A link of its name, which the course doesn't make, is neither followed nor replaced.
 """
 
+import os
 from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
@@ -29,7 +31,7 @@ class SolvedError(ValueError):
 def begin(folder: Path) -> None:
     """Make the file of a learner who has solved nothing yet; one that is there stays as it is."""
     path = folder / FILE_NAME
-    if not path.exists():
+    if not os.path.lexists(path):
         _write(path, [])
 
 
@@ -44,9 +46,14 @@ def read_solved(folder: Path, *, known: Collection[str]) -> list[str] | None:
         None where nothing is kept.
 
     Raises:
-        SolvedError: the file holds something else, or can't be read.
+        SolvedError: the file holds something else, can't be read, or is a link.
     """
     path = folder / FILE_NAME
+    if path.is_symlink():
+        raise SolvedError(
+            f"{path} is a link, and the course keeps what you solve in a file; move the link "
+            "away and open the lessons with `course lab`"
+        )
     try:
         found = _Solved.model_validate_json(path.read_bytes())
     except FileNotFoundError:

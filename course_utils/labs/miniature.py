@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -55,11 +56,33 @@ class LabError(ValueError):
     """An experiment can't be done with these settings; the message says what it needs."""
 
 
+@dataclass(frozen=True, eq=False)
+class GroupObjective:
+    """What a training makes smaller in place of the mean loss: a weighted sum over groups.
+
+    Attributes:
+        groups: (num_train,) the group of each training picture, numbered from 0.
+        update: is called in every step with the groups' weights, which are equal at first, and
+            their mean losses among the pictures of the step, both (num_groups,), 0 for a group that
+            has none there. It returns the new weights, and the step's loss is the sum of the losses
+            times these. Networks are kept by the function, so it must always do the same.
+    """
+
+    groups: NDArray[np.integer[Any]]
+    update: Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.floating[Any]]]
+
+    @property
+    def num_groups(self) -> int:
+        """How many groups there are."""
+        return int(self.groups.max()) + 1
+
+
 @dataclass(frozen=True)
 class _Architecture:
     """All that decides which layers a miniature has."""
 
     pooling: models.Pooling
+    head: models.Head
     num_classes: int
     image_shape: tuple[int, ...]
 
@@ -67,6 +90,7 @@ class _Architecture:
         return models.build(
             "quick",
             pooling=self.pooling,
+            head=self.head,
             width=WIDTH,
             compute_dtype="float32",  # the same on every processor
             num_classes=self.num_classes,
@@ -119,8 +143,10 @@ def train(
     seed: int,
     epochs: int = EPOCHS,
     pooling: models.Pooling = "max",
+    head: models.Head = "average",
     recipe: training.Recipe = RECIPE,
     sample_weight: NDArray[np.floating[Any]] | None = None,
+    objective: GroupObjective | None = None,
 ) -> Network:
     """Train a miniature on a data set's training pictures.
 
@@ -131,30 +157,64 @@ def train(
         seed: fixes the initial weights and the order of the pictures.
         epochs: passes over the training pictures, from 1.
         pooling: as in :func:`course_utils.models.build`.
+        head: as there, too.
         recipe: :data:`RECIPE`, or a variant without ``validation_split`` and with its optimizer,
             such as ``replace(RECIPE, label_smoothing=0.0)``.
         sample_weight: (num_train,) how much the loss of each picture counts.
+        objective: what to make smaller in place of the mean loss; without ``sample_weight``.
 
     Raises:
-        LabError: too few pictures or epochs, or a recipe or weights that don't fit.
+        LabError: too few pictures or epochs, or a recipe, weights or groups that don't fit.
     """
     weights = _check(data, epochs, recipe, sample_weight)
-    architecture = _Architecture(pooling, len(data.class_names), data.train.images.shape[1:])
+    if objective is not None:
+        weights = _members(objective, len(data.train), sample_weight)
+    architecture = _architecture(data, pooling, head)
     key = (
         data.train.fingerprint(),
         architecture,
         seed,
         replace(recipe, epochs=epochs),
         None if weights is None else hashlib.sha256(weights.data).hexdigest(),
+        None if objective is None else objective.update,
     )
     found = _kept.get(key)
     if found is None:
         with _borrow(architecture) as trainer:
             found = trainer.train(
-                data, seed=seed, recipe=replace(recipe, epochs=epochs), weights=weights
+                data,
+                seed=seed,
+                recipe=replace(recipe, epochs=epochs),
+                weights=weights,
+                update=None if objective is None else objective.update,
             )
         _kept.put(key, found)
     return Network(data.class_names, architecture, found)
+
+
+def untrained(
+    data: ImageDataset,
+    *,
+    seed: int,
+    pooling: models.Pooling = "max",
+    head: models.Head = "average",
+) -> Network:
+    """Make the network that :func:`train` begins with: it has seen no labels.
+
+    Args:
+        data: whose training pictures its first layer is computed from.
+        seed: fixes the weights.
+        pooling: as in :func:`course_utils.models.build`.
+        head: likewise.
+    """
+    architecture = _architecture(data, pooling, head)
+    with _borrow(architecture) as trainer:
+        weights = trainer.begin(data, seed=seed)
+    return Network(data.class_names, architecture, weights)
+
+
+def _architecture(data: ImageDataset, pooling: models.Pooling, head: models.Head) -> _Architecture:
+    return _Architecture(pooling, head, len(data.class_names), data.train.images.shape[1:])
 
 
 def in_parallel(
@@ -217,6 +277,26 @@ def _check(
     return weights
 
 
+def _members(
+    objective: GroupObjective, number: int, sample_weight: NDArray[np.floating[Any]] | None
+) -> NDArray[np.float32]:
+    """(num_train, num_groups): 1 where a picture is in a group, else 0."""
+    groups = np.asarray(objective.groups)
+    if sample_weight is not None:
+        raise LabError("a training has sample_weight or an objective; leave one of them out")
+    if (
+        groups.shape != (number,)
+        or not np.issubdtype(groups.dtype, np.integer)
+        or set(np.unique(groups)) != set(range(objective.num_groups))
+    ):
+        raise LabError(
+            f"the objective's groups are {groups.dtype} of shape {groups.shape}; they are whole "
+            f"numbers from 0, one for each of the {number} training pictures, and none is skipped"
+        )
+    members: NDArray[np.float32] = np.eye(objective.num_groups, dtype=np.float32)[groups]
+    return members
+
+
 class _Kept:
     """The networks trained last, by all that they depend on."""
 
@@ -249,6 +329,8 @@ class _Trainer:
         self._fresh = [variable.numpy() for variable in self._optimizer.variables]
         self._num_classes = architecture.num_classes
         self._epoch = tf.function(self._train_epoch, reduce_retracing=True)
+        self._epoch_by_group = tf.function(self._train_epoch_by_group, reduce_retracing=True)
+        self._group_weights: _GroupWeights | None = None
         self._answer = tf.function(
             lambda images: self._model(images, training=False), reduce_retracing=True
         )
@@ -261,14 +343,21 @@ class _Trainer:
         seed: int,
         recipe: training.Recipe,
         weights: NDArray[np.float32] | None,
+        update: Callable[..., Any] | None = None,
     ) -> tuple[NDArray[np.float32], ...]:
-        """Train from new weights, and return what they have become."""
-        self._holds = None
-        models.initialise(self._model, seed=seed)
+        """Train from new weights, and return what they have become.
+
+        With ``update``, ``weights`` say which groups each picture is in, (num_train, num_groups).
+        """
+        self.begin(data, seed=seed)
         for variable, fresh in zip(self._optimizer.variables, self._fresh, strict=True):
             variable.assign(fresh)
-        order = np.random.default_rng(seed).permutation(len(data.train))
-        training.adapt(self._model, data.train.images[np.sort(order[: training.NUM_ADAPT])])
+        order = _order(data, seed)
+        run = self._epoch
+        if update is not None:
+            assert weights is not None  # they are the groups
+            run = self._epoch_by_group
+            self._group_weights = _GroupWeights(update, weights.shape[1])
         batches = training.Batches(
             data.train,
             order,
@@ -288,24 +377,83 @@ class _Trainer:
             images, answers, importance = map(np.stack, zip(*drawn, strict=True))
             smooth = recipe.label_smoothing
             answers = answers * (1 - smooth) + smooth / self._num_classes
-            self._epoch(images, answers, importance, part)
+            run(images, answers, importance, part)
+            if self._group_weights is not None and self._group_weights.error is not None:
+                raise self._group_weights.error
+        self._group_weights = None
+        self._holds = tuple(self._model.get_weights())
+        return self._holds
+
+    def begin(self, data: ImageDataset, *, seed: int) -> tuple[NDArray[np.float32], ...]:
+        """Make new weights, and return them."""
+        models.initialise(self._model, seed=seed)
+        seen = np.sort(_order(data, seed)[: training.NUM_ADAPT])
+        training.adapt(self._model, data.train.images[seen])
         self._holds = tuple(self._model.get_weights())
         return self._holds
 
     def _train_epoch(
         self, images: "tf.Tensor", answers: "tf.Tensor", importance: "tf.Tensor", rates: "tf.Tensor"
     ) -> None:
-        import keras
         import tensorflow as tf
 
         for step in tf.range(tf.shape(rates)[0]):
-            self._optimizer.learning_rate = rates[step]
-            with tf.GradientTape() as tape:
-                probabilities = self._model(images[step], training=True)
-                losses = keras.losses.categorical_crossentropy(answers[step], probabilities)
-                loss = tf.reduce_mean(losses * importance[step])
-            gradients = tape.gradient(loss, self._model.trainable_variables)
-            self._optimizer.apply(gradients, self._model.trainable_variables)
+            self._learn(
+                images[step],
+                answers[step],
+                rates[step],
+                partial(self._average, importance[step]),
+            )
+
+    def _train_epoch_by_group(
+        self, images: "tf.Tensor", answers: "tf.Tensor", members: "tf.Tensor", rates: "tf.Tensor"
+    ) -> None:
+        import tensorflow as tf
+
+        for step in tf.range(tf.shape(rates)[0]):
+            self._learn(
+                images[step],
+                answers[step],
+                rates[step],
+                partial(self._sum_groups, members[step]),
+            )
+
+    def _learn(
+        self,
+        images: "tf.Tensor",
+        answers: "tf.Tensor",
+        rate: "tf.Tensor",
+        summarise: "Callable[[tf.Tensor], tf.Tensor]",
+    ) -> None:
+        """Make one step downhill; ``summarise`` turns the pictures' losses into one."""
+        import keras
+        import tensorflow as tf
+
+        self._optimizer.learning_rate = rate
+        with tf.GradientTape() as tape:
+            probabilities = self._model(images, training=True)
+            loss = summarise(keras.losses.categorical_crossentropy(answers, probabilities))
+        gradients = tape.gradient(loss, self._model.trainable_variables)
+        self._optimizer.apply(gradients, self._model.trainable_variables)
+
+    @staticmethod
+    def _average(importance: "tf.Tensor", losses: "tf.Tensor") -> "tf.Tensor":
+        import tensorflow as tf
+
+        return tf.reduce_mean(losses * importance)
+
+    def _sum_groups(self, members: "tf.Tensor", losses: "tf.Tensor") -> "tf.Tensor":
+        """The groups' mean losses, times the weights that NumPy is asked for."""
+        import tensorflow as tf
+
+        counts = tf.reduce_sum(members, axis=0)
+        means = tf.linalg.matvec(members, losses, transpose_a=True) / tf.maximum(counts, 1.0)
+        weights = tf.numpy_function(self._ask_for_weights, [means], tf.float32)
+        return tf.reduce_sum(means * tf.reshape(weights, tf.shape(means)))
+
+    def _ask_for_weights(self, losses: NDArray[np.float32]) -> NDArray[np.float32]:
+        assert self._group_weights is not None  # train() has set it
+        return self._group_weights.update(losses)
 
     def predict(
         self, weights: tuple[NDArray[np.float32], ...], images: NDArray[np.uint8]
@@ -318,6 +466,41 @@ class _Trainer:
             for start in range(0, len(images), _PREDICT_BATCH)
         ]
         return np.concatenate([np.empty((0, self._num_classes), np.float32), *parts])
+
+
+class _GroupWeights:
+    """The weights of the groups during one training."""
+
+    def __init__(self, function: Callable[..., Any], num_groups: int) -> None:
+        self.error: Exception | None = None  # what the function raised, for when the epoch is over
+        self._function = function
+        self._weights = np.full(num_groups, 1 / num_groups)
+
+    def update(self, losses: NDArray[np.float32]) -> NDArray[np.float32]:
+        if self.error is None:
+            try:
+                self._weights = self._checked(
+                    self._function(self._weights.copy(), losses.astype(np.float64))
+                )
+            except Exception as error:  # TensorFlow would wrap it in a page of its own
+                self.error = error
+        return self._weights.astype(np.float32)
+
+    def _checked(self, found: Any) -> NDArray[np.float64]:
+        weights = np.asarray(found, np.float64)
+        if weights.shape != self._weights.shape or not (
+            np.isfinite(weights).all() and (weights >= 0).all()
+        ):
+            raise LabError(
+                f"the groups' new weights are {weights}; they are {len(self._weights)} numbers "
+                "from 0, one for each group"
+            )
+        return weights
+
+
+def _order(data: ImageDataset, seed: int) -> NDArray[np.int64]:
+    """The order of the training pictures that a seed gives."""
+    return np.random.default_rng(seed).permutation(len(data.train))
 
 
 _kept = _Kept()

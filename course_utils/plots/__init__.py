@@ -23,6 +23,7 @@ from course_utils.plots.evaluation import (
     mistakes,
 )
 from course_utils.plots.experiments import ablation, doses, intervals, seeds
+from course_utils.plots.maps import occlusion_maps
 from course_utils.plots.networks import (
     activations,
     cross_entropy_curve,
@@ -64,6 +65,7 @@ __all__ = [
     "mean_images",
     "mistakes",
     "network_diagram",
+    "occlusion_maps",
     "pixel_histogram",
     "poolings",
     "rows",

@@ -38,7 +38,7 @@ def samples(data: ImageDataset, *, num_per_class: int = 8) -> Plot:
     if not 1 <= num_per_class <= 24:
         raise ValueError(f"a row has room for 1 to 24 images, not for {num_per_class}")
     height, width = data.train.images.shape[1:3]
-    figure = _sheet(
+    figure = sheet(
         {
             name: data.train.images[np.flatnonzero(data.train.labels == label)[:num_per_class]]
             for label, name in enumerate(data.class_names)
@@ -73,13 +73,13 @@ def rows(pictures: Mapping[str, NDArray[np.uint8]], *, title: str) -> Plot:
         )
     means = [f"{images.mean():.0f} ({name})" for name, images in pictures.items()]
     return Plot(
-        _sheet(pictures, number),
+        sheet(pictures, number),
         alt=f"{title}: {plural(number, 'picture')} in each of the rows {listing([*pictures])}.",
         summary=f"The mean pixel of 255 is {listing(means)}.",
     )
 
 
-def _sheet(pictures: Mapping[str, NDArray[np.uint8]], num_columns: int) -> Figure:
+def sheet(pictures: Mapping[str, NDArray[np.uint8]], num_columns: int) -> Figure:
     """A row for each name, with its pictures (n, height, width, 3), n up to ``num_columns``."""
     height, width = next(iter(pictures.values())).shape[1:3]
     gap = max(1, width // 16)  # pixels of the images between two of them

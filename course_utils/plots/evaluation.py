@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from course_utils.datasets.base import ImageDataset
-from course_utils.evaluation import Estimate, Evaluation
+from course_utils.evaluation import Estimate, Evaluation, Unit
 from course_utils.looks import BLUE, DARK, LOOKS, MIDDLE, Look
 from course_utils.plots.data import tiles
 from course_utils.plots.style import (
@@ -110,10 +110,7 @@ def group_accuracy(evaluation: Evaluation) -> Plot:
     summary = f"Accuracy is {_row(ranked, 0)}"
     if gap is not None:
         verdict = "leaves zero out" if gap.low > 0 else "contains zero"
-        summary += (
-            f" and {_row(ranked, -1)}: a gap of {str(gap).replace(' %', ' points')}, whose "
-            f"interval {verdict}"
-        )
+        summary += f" and {_row(ranked, -1)}: a gap of {gap}, whose interval {verdict}"
     return Plot(
         figure,
         alt=f"Dots with 95 % intervals: accuracy on test images for each {table.index.name}, "
@@ -159,14 +156,17 @@ def dots(
     )
 
 
-def finish_dots(axes: Axes, names: Sequence[str], *, title: str, xlabel: str) -> None:
+def finish_dots(
+    axes: Axes, names: Sequence[str], *, title: str, xlabel: str, unit: Unit = "%"
+) -> None:
     """Label a chart of dots, one line for each name."""
     axes.set_yticks(range(len(names)), names)
     axes.set_ylim(len(names) - 0.4, -0.6)
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="x")
-    axes.xaxis.set_major_formatter(percent_axis())
-    axes.set_xlabel(f"{xlabel}, with 95 % interval")
+    axes.xaxis.set_major_formatter(percent_axis(unit))
+    measured = xlabel if unit == "%" else f"{xlabel}, in {unit}"
+    axes.set_xlabel(f"{measured}, with 95 % interval")
     axes.set_title(title)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
-from course_utils.evaluation import SHARE, Estimate, over_seeds, percentage
+from course_utils.evaluation import SHARE, Estimate, Unit, over_seeds, percentage, verdict
 from course_utils.looks import LIGHT, LOOKS, MIDDLE, ORANGE, looks_of
 from course_utils.plots.evaluation import dots, finish_dots
 from course_utils.plots.style import (
@@ -14,7 +14,6 @@ from course_utils.plots.style import (
     in_style,
     listing,
     make_figure,
-    percent,
     percent_axis,
     plural,
 )
@@ -32,6 +31,7 @@ def intervals(
     high: str = "high",
     series: str | None = None,
     reference: float | None = None,
+    unit: Unit = "%",
 ) -> Plot:
     """Estimates with their 95 % intervals, one row for each label.
 
@@ -45,6 +45,7 @@ def intervals(
         high: the column of the intervals' upper ends.
         series: a column whose values share a row but differ in colour and marker.
         reference: a value to compare with, drawn as a dashed line.
+        unit: ``"points"`` for differences.
 
     Raises:
         ValueError: if the table is empty, or lacks a column.
@@ -65,7 +66,7 @@ def intervals(
         offset = 0.22 * (position - (len(parts) - 1) / 2)
         rows = np.array([names.index(row) for row in part[label]]) + offset
         dots(axes, part[[value, low, high]], rows, look=look, label=name)
-    finish_dots(axes, names, title=title, xlabel=xlabel)
+    finish_dots(axes, names, title=title, xlabel=xlabel, unit=unit)
     if reference is not None:
         axes.axvline(reference, color=MIDDLE, linestyle="--", linewidth=1.5, zorder=0)
     if series:
@@ -75,7 +76,7 @@ def intervals(
         alt=f"Dots with 95 % intervals: {xlabel} for {listing([str(n) for n in names])}"
         + (f", each for {listing([str(n) for n, _ in parts])}" if series else "")
         + ".",
-        summary=_intervals_summary(table, needed, xlabel, reference),
+        summary=_intervals_summary(table, needed, xlabel, reference, unit),
     )
 
 
@@ -89,6 +90,7 @@ def seeds(
     xlabel: str,
     seed: str = "seed",
     bounds: tuple[float, float] = SHARE,
+    margin: float | None = None,
 ) -> Plot:
     """Every seed's result as a point, those of one seed joined, and the mean's interval below.
 
@@ -102,6 +104,8 @@ def seeds(
         xlabel: what the results are.
         seed: the column of seeds.
         bounds: of the results, as in :func:`course_utils.evaluation.over_seeds`.
+        margin: the smallest difference worth mentioning, as in
+            :func:`course_utils.evaluation.verdict`; what lies within it is shaded.
 
     Raises:
         ValueError: if a column is missing, or a condition has fewer than three seeds.
@@ -117,21 +121,40 @@ def seeds(
     axes.plot(wide, heights[:, np.newaxis].T.repeat(len(wide), 0), ".", color=MIDDLE, zorder=2)
     ends = pd.DataFrame([[one.value, one.low, one.high] for one in estimates])
     dots(axes, ends, heights + 0.22, look=LOOKS[0])
-    finish_dots(axes, names, title=title, xlabel=f"{xlabel}: each seed, and their mean")
+    finish_dots(
+        axes,
+        names,
+        title=title,
+        xlabel=f"{xlabel}\neach seed, and their mean",
+        unit=estimates[0].unit,
+    )
     _draw_zero(axes.axvline, bounds)
+    if margin is not None:
+        axes.axvspan(-margin, margin, color=ORANGE, alpha=0.2, linewidth=0, zorder=0)
     largest, smallest = (pick(estimates, key=float) for pick in (max, min))
     return Plot(
         figure,
         alt=f"{xlabel[:1].upper()}{xlabel[1:]} for {listing(names)}, one row each: grey points for "
         f"{plural(len(wide), 'seed')}, those of a seed joined by a line, and below them the mean "
-        "with its 95 % interval" + (", beside a line at zero." if bounds[0] < 0 else "."),
+        "with its 95 % interval"
+        + (", beside a line at zero" if bounds[0] < 0 else "")
+        + (f" and a shaded band {percentage(margin)} points to both sides." if margin else "."),
         summary=f"{xlabel[:1].upper()}{xlabel[1:]}, mean of {plural(len(wide), 'seed')}: "
         + (
-            f"{estimates[0]} ({names[0]})."
+            f"{estimates[0]} ({names[0]})"
             if len(names) == 1
             else f"from {smallest} ({names[estimates.index(smallest)]}) to {largest} "
-            f"({names[estimates.index(largest)]})."
-        ),
+            f"({names[estimates.index(largest)]})"
+        )
+        + ("." if margin is None else f"; {_within(estimates, margin)}."),
+    )
+
+
+def _within(estimates: Sequence[Estimate], margin: float) -> str:
+    number = sum(verdict(one, margin=margin) == "small" for one in estimates)
+    return (
+        f"{number} of {plural(len(estimates), 'interval')} {'lies' if number == 1 else 'lie'} "
+        f"wholly within the margin of {percentage(margin)} points"
     )
 
 
@@ -196,7 +219,7 @@ def doses(
             f"{name} goes from {estimates[0]} at {written[0]} to {estimates[-1]} at {written[-1]}"
         )
     axes.set_xticks(places, written)
-    axes.yaxis.set_major_formatter(percent_axis())
+    axes.yaxis.set_major_formatter(percent_axis(estimates[0].unit))
     axes.grid(axis="y")
     axes.set_xlabel(xlabel)
     axes.set_ylabel(f"{ylabel}, with 95 % interval")
@@ -232,13 +255,17 @@ def _draw_zero(draw: Callable[..., object], bounds: tuple[float, float]) -> None
 
 
 def _intervals_summary(
-    table: pd.DataFrame, columns: Sequence[str], xlabel: str, reference: float | None
+    table: pd.DataFrame,
+    columns: Sequence[str],
+    xlabel: str,
+    reference: float | None,
+    unit: Unit,
 ) -> str:
     label, value, low, high, *series = columns
 
     def describe(row: pd.Series) -> str:
         name = ", ".join(str(row[column]) for column in [label, *series])
-        return f"{Estimate(row[value], row[low], row[high])} ({name})"
+        return f"{Estimate(row[value], row[low], row[high], unit)} ({name})"
 
     ranked = table.sort_values(value, kind="stable")
     smallest, largest = ranked.iloc[0], ranked.iloc[-1]
@@ -250,7 +277,8 @@ def _intervals_summary(
         sentence = f"{measured}: from {describe(smallest)} to {describe(largest)}"
     if reference is not None:
         apart = int(((table[low] > reference) | (table[high] < reference)).sum())
-        sentence += f"; {apart} of {plural(len(table), 'interval')} leave {percent(reference)} out"
+        total = plural(len(table), "interval")
+        sentence += f"; {apart} of {total} leave {percentage(reference)} {unit} out"
     return sentence + "."
 
 
@@ -297,14 +325,14 @@ def _ablation_summary(summary: pd.DataFrame) -> str:
         before_and_time = f"{before} and one training takes {slow} of CPU time"
         return f"The accuracy of {first['step']} is {before_and_time}."
     most = summary.iloc[int(summary["change"].abs().argmax())]
-    low, high = percentage(most["change_low"]), percentage(most["change_high"])
+    change = Estimate(most["change"], most["change_low"], most["change_high"], "points")
     slower = summary["cpu_seconds"].diff()
     longest = int(slower.abs().argmax())
     return (
         f"From {first['step']} to {last['step']} the accuracy goes from {before} to {after} and "
         f"the CPU time of one training from {slow} to {fast}; the accuracy changes most with "
-        f"{most['step']}, by {percentage(most['change'])} points ({low} to {high}), and the time "
-        f"with {summary['step'].iloc[longest]}, by {_seconds(slower.iloc[longest])}."
+        f"{most['step']}, by {change}, and the time with {summary['step'].iloc[longest]}, by "
+        f"{_seconds(slower.iloc[longest])}."
     )
 
 

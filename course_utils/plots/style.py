@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 from PIL import Image
 
-from course_utils.evaluation import percentage
+from course_utils.evaluation import Unit, percentage
 from course_utils.files import write_bytes
 from course_utils.looks import STYLE, WIDTH
 from course_utils.plots.glyphs import make_printable
@@ -97,9 +97,13 @@ def percent(share: float) -> str:
     return f"{percentage(share)} %"
 
 
-def percent_axis() -> FuncFormatter:
-    """Write ticks in per cent: 10 % and 2.5 %, where matplotlib's own would write 10.0 %."""
-    return FuncFormatter(lambda share, _: f"{round(100 * share, 6):g} %".replace("-", "−"))
+def percent_axis(unit: Unit = "%") -> FuncFormatter:
+    """Write ticks in per cent: 10 % and 2.5 %, where matplotlib's own would write 10.0 %.
+
+    Points are written as numbers, so the axis's label has to name them.
+    """
+    sign = " %" if unit == "%" else ""
+    return FuncFormatter(lambda share, _: f"{round(100 * share, 6):g}{sign}".replace("-", "−"))
 
 
 def listing(words: Sequence[str]) -> str:

@@ -1,10 +1,11 @@
 """One picture of each kind, as it is decoded."""
 
 import io
+import posixpath
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -116,6 +117,14 @@ def test_whatever_is_in_a_file_is_a_picture_or_an_error_with_a_sentence(content,
         assert pictures.read(start + content, "a.png", 8).shape == (8, 8, 3)
     except ValueError as error:
         assert str(error)
+
+
+@given(st.text("a.B/ ", max_size=12))
+@example("a/.b")
+@example("a.b/c")
+@example("..a")
+def test_endings_are_those_of_pythons_own_function(name):
+    assert pictures.ending(name) == posixpath.splitext(name)[1].lower()
 
 
 def test_names():

@@ -1,6 +1,7 @@
 """Folders and archives are read and nothing else, whatever is in them."""
 
 import bz2
+import errno
 import gzip
 import io
 import os
@@ -64,6 +65,29 @@ def test_a_tar_that_unpacks_to_more_than_allowed_is_refused(folders, monkeypatch
     packed.write_bytes(compress(path.read_bytes()))
     with pytest.raises(DatasetError, match=r"can't be read as a tar .*it claims to hold more than"):
         datasets.load(packed)
+
+
+@pytest.mark.parametrize("size", [350_000, 450_000])
+def test_a_full_temporary_folder_is_named_and_the_archive_is_not_blamed(
+    folders, small_disk, monkeypatch, size
+):
+    monkeypatch.setattr("tempfile.tempdir", str(small_disk))
+    large = {f"train/cat/large{i}.png": os.urandom(size) for i in range(2)}
+    path = make_tar(folders / "pictures.tar.gz", small() | large)
+    with pytest.raises(DatasetError) as caught:
+        datasets.load(path)
+    message = str(caught.value)
+    assert f"the folder {small_disk} can't take it: No space left on device" in message
+    assert "get it again" not in message
+
+
+def test_a_system_without_temporary_folders_is_told_of_that(folders, monkeypatch):
+    def refuse():
+        raise FileNotFoundError(errno.ENOENT, "No usable temporary directory found")
+
+    monkeypatch.setattr("tempfile.gettempdir", refuse)
+    with pytest.raises(DatasetError, match="no folder of this system can't take it: No usable"):
+        datasets.load(make_tar(folders / "pictures.tar.gz", small()))
 
 
 # Hostile archives

@@ -10,6 +10,7 @@ from keras import layers
 from PIL import Image
 
 from course_utils import models
+from tests.exercises import clinic, remedies
 
 # --- 2.6
 
@@ -70,18 +71,18 @@ def courses_classic(image_shape, num_classes):
 # --- 2.7
 
 
-def make_small(padding, *, last=3, scaling=True):
+def make_small(padding, *, side=5, last=3, scaling=True, end=layers.GlobalAveragePooling2D):
     def build_small(image_shape, num_classes):
         return keras.Sequential(
             [
                 keras.Input(image_shape),
                 *([layers.Rescaling(1 / 255)] if scaling else []),
-                layers.Conv2D(16, 5, padding=padding, activation="relu"),
+                layers.Conv2D(16, side, padding=padding, activation="relu"),
                 layers.MaxPooling2D(2),
-                layers.Conv2D(32, 5, padding=padding, activation="relu"),
+                layers.Conv2D(32, side, padding=padding, activation="relu"),
                 layers.MaxPooling2D(2),
                 layers.Conv2D(64, last, padding=padding, activation="relu"),
-                layers.GlobalAveragePooling2D(),
+                end(),
                 layers.Dense(num_classes, activation="softmax"),
             ]
         )
@@ -99,6 +100,22 @@ def barely_small(image_shape, num_classes):
             configuration["padding"] = next(paddings)
         values = type(layer).from_config(configuration)(values)
     return keras.Model(image, values)
+
+
+def strided_small(image_shape, num_classes):
+    """It fits, but the convolutions halve the picture in the poolings' place."""
+    layers_of_it = [
+        layers.Conv2D.from_config(layer.get_config() | {"strides": 2 if number < 4 else 1})
+        if isinstance(layer, layers.Conv2D)
+        else layer
+        for number, layer in enumerate(make_small("same")(image_shape, num_classes).layers)
+        if not isinstance(layer, layers.MaxPooling2D)
+    ]
+    return keras.Sequential([keras.Input(image_shape), *layers_of_it])
+
+
+def input_forgotten(image_shape, num_classes):
+    return keras.Sequential(make_small("same")(image_shape, num_classes).layers)
 
 
 def functional_small(image_shape, num_classes):
@@ -161,6 +178,10 @@ MISTAKES = {
         make_small("same", scaling=False),
         lambda image_shape, num_classes: make_small("same")(image_shape, 10),
         barely_small,
+        make_small("same", side=3),
+        make_small("same", end=layers.Flatten),
+        lambda image_shape, num_classes: make_small("same")((32, 32, 3), num_classes),
+        strided_small,
     ],
     "2.8": [
         make_two_views(sides=(5, 3)),
@@ -258,21 +279,15 @@ def small_pixels(images, labels, epochs):
     return model, model.fit(images / 255, labels, epochs=epochs, verbose=0)
 
 
-def both_softmax(images, labels, epochs):
-    model = LESSON_3["small_network"](images, labels)
-    model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-    return model, model.fit(images, labels, epochs=epochs, verbose=0)
-
-
 RIGHT |= {
     "3.2": [LESSON_3["fit_network"], fit_by_objects],
     "3.4": [LESSON_3["make_callbacks"], make_callbacks(restore_best_weights=True)],
     "3.5": [LESSON_3["classify"], classify_with_pillow],
     "3.6": [LESSON_3["train_step"], step_by_optimizer],
     "3.7": [LESSON_3["treat_a"], one_hot_labels],
-    "3.8": [LESSON_3["treat_b"], LESSON_3["healthy"]],
-    "3.9": [LESSON_3["treat_c"], LESSON_3["treat_f"]],
-    "3.10": [LESSON_3["treat_d"], LESSON_3["healthy"]],
+    "3.8": [LESSON_3["treat_b"], LESSON_3["healthy"], *clinic.RIGHT["3.8"]],
+    "3.9": [LESSON_3["treat_c"], small_pixels, *clinic.RIGHT["3.9"]],
+    "3.10": [LESSON_3["treat_d"], *clinic.RIGHT["3.10"]],
     "3.11": [
         LESSON_3["treat_e"],
         lambda images, labels: [*np.split(images, [60])[:1], labels[:60], images[60:], labels[60:]],
@@ -315,7 +330,7 @@ MISTAKES |= {
         ),
     ],
     "3.7": [LESSON_3["patient_a"]],
-    "3.8": [LESSON_3["patient_b"], both_softmax],
+    "3.8": [LESSON_3["patient_b"]],
     "3.9": [LESSON_3["patient_c"], lambda *arguments: small_pixels(*arguments)[:1]],
     "3.10": [LESSON_3["patient_d"]],
     "3.11": [
@@ -328,3 +343,11 @@ MISTAKES |= {
     ],
     "3.12": [LESSON_3["patient_f"]],
 }
+for number, answer, _ in clinic.SAID:
+    MISTAKES[number].append(answer)
+SAID = {answer: said for _, answer, said in clinic.SAID}
+
+# --- 4.6
+
+RIGHT |= remedies.RIGHT
+MISTAKES |= remedies.MISTAKES

@@ -1,14 +1,20 @@
 """Every check accepts the lesson's own solution and refuses common mistakes with a hint."""
 
+import hashlib
+import json
 import math
 import sys
 from collections import Counter
 
 import numpy as np
 import pytest
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from course_utils.exercises import CHECKS, check
+from tests.exercises import remedies
 from tests.exercises.networks import MISTAKES as NETWORK_MISTAKES
+from tests.exercises.networks import SAID
 
 
 def not_done(*arguments):
@@ -19,8 +25,57 @@ def leave(*arguments):
     sys.exit()
 
 
+def verify_hash_only(picture, claim):
+    bound = json.loads(claim)["sha256"] == hashlib.sha256(picture).hexdigest()
+    return "valid" if bound else "picture changed"
+
+
+def verify_signature(signed, signature, key):
+    try:
+        Ed25519PublicKey.from_public_bytes(key).verify(signature, signed)
+    except InvalidSignature:
+        return "claim changed"
+    return "valid"
+
+
+def found_or_small(low, high, margin):
+    """Right."""
+    if max(-low, high) < margin:
+        return "small"
+    return "not found" if low <= 0 <= high else "found"
+
+
+def zero_only(low, high, margin):
+    return "not found" if low <= 0 <= high else "found"
+
+
+def found_first(low, high, margin):
+    """Takes what is small, and yet not zero, for found."""
+    if low > 0 or high < 0:
+        return "found"
+    return "small" if -margin < low and high < margin else "not found"
+
+
+def above_only(low, high, margin):
+    """Forgets differences below zero."""
+    if -margin < low and high < margin:
+        return "small"
+    return "found" if low > 0 else "not found"
+
+
+def beyond(low, high, margin):
+    """Finds only what is larger than the margin for certain."""
+    if -margin < low and high < margin:
+        return "small"
+    return "found" if low > margin or high < -margin else "not found"
+
+
 MISTAKES = {
     **NETWORK_MISTAKES,
+    **{
+        exercise: [*remedies.WRONG[exercise], *remedies.PARTLY_RIGHT[exercise]]
+        for exercise in remedies.WRONG
+    },
     "1.2": [lambda x: x / 255, lambda x: (x / 256).astype("float32"), lambda x: None],
     "1.3": [lambda labels, n: labels, lambda labels, n: np.eye(n)[labels].T],
     "1.1": [
@@ -58,9 +113,89 @@ MISTAKES = {
         lambda values, epsilon: (values - values.mean(axis=0)) / values.std(axis=0),
     ],
     "4.1": [lambda a, b: (a == b).sum(), lambda a, b: 1.0],
+    "4.2": [
+        lambda low, high, margin: "small" if abs(low) < margin else "found",
+        lambda low, high, margin: "small" if high - low < margin else zero_only(low, high, margin),
+        zero_only,
+        found_first,
+        above_only,
+        beyond,
+        lambda low, high, margin: found_or_small(low, high, margin).title(),
+        lambda low, high, margin: "not found",
+        lambda low, high, margin: low > 0,
+    ],
     "4.3": [lambda y, p, g: float(np.mean(y == p)), lambda y, p, g: 0.0],
     "4.8": [lambda e, n: np.mean(e), lambda e, n: np.sum(np.multiply(e, n))],
     "4.9": [lambda percent, n: [round(percent * n / 100)], lambda percent, n: []],
+    "4.10": [
+        lambda lows, highs: np.mean(lows > 0),
+        lambda lows, highs: np.mean((lows < 0) & (highs > 0)),
+        lambda lows, highs: np.sum((lows > 0) | (highs < 0)),
+        lambda lows, highs: np.mean(lows * highs < 0),
+        lambda lows, highs: (lows > 0) | (highs < 0),
+        lambda lows, highs: np.mean((lows > 0) & (highs < 0)),
+        lambda lows, highs: lows > 0 or highs < 0,
+    ],
+    "4.11": [
+        lambda errors: np.quantile(errors, 0.95),
+        np.ptp,
+        lambda errors: np.ptp(errors, axis=1).max(),
+        lambda errors: np.ptp(errors, axis=1).mean(),
+        lambda errors: np.quantile(np.ptp(errors, axis=0), 0.95),
+        lambda errors: np.quantile(np.ptp(errors, axis=1), 0.05),
+        lambda errors: np.percentile(np.ptp(errors, axis=1), 0.95),
+        lambda errors: np.ptp(errors, axis=1),
+    ],
+    "4.12": [
+        lambda cats, let_in: let_in.mean(),
+        lambda cats, let_in: (let_in.mean(), let_in[cats].mean(), let_in[~cats].mean()),
+        lambda cats, let_in: (let_in.sum(), let_in[cats].sum(), let_in[~cats].sum(), cats.sum()),
+        lambda cats, let_in: [np.mean(x) for x in (let_in, let_in & cats, let_in & ~cats, cats)],
+        lambda cats, let_in: [
+            let_in.mean(),
+            cats[let_in].mean(),
+            let_in[~cats].mean(),
+            let_in[cats].mean(),
+        ],
+        lambda cats, let_in: [
+            let_in.mean(),
+            let_in[cats].mean(),
+            1 - let_in[~cats].mean(),
+            cats[let_in].mean(),
+        ],
+        lambda cats, let_in: [let_in.mean(), let_in[cats].mean(), let_in[~cats].mean(), 0.75],
+        lambda cats, let_in: None,
+    ],
+    "4.14": [
+        lambda results, first, second: results[first, 3] - results[second, 3],
+        lambda results, first, second: [results[second, s] - results[first, s] for s in (3, 4)],
+        lambda results, first, second: [
+            results[first, seed] - results[second, seed] for name, seed in results if name == first
+        ],
+        lambda results, first, second: [
+            results[first, seed] - results[second, seed]
+            for seed in sorted({seed for _, seed in results})
+        ],
+        lambda results, first, second: [
+            abs(results[first, seed] - results.get((second, seed), 0)) for seed in (3, 4)
+        ],
+        lambda results, first, second: {3: 0.375, 4: -0.25},
+        lambda results, first, second: None,
+    ],
+    "5.9": [
+        lambda picture, claim, signature, key: "valid",
+        lambda picture, claim, signature, key: verify_hash_only(picture, claim),
+        lambda picture, claim, signature, key: verify_signature(picture, signature, key),
+        lambda picture, claim, signature, key: (
+            "valid" if verify_hash_only(picture, claim) == "valid" else "claim changed"
+        ),
+        lambda picture, claim, signature, key: verify_signature(claim, signature, key),
+        lambda picture, claim, signature, key: (
+            verify_signature(claim, signature, key) == verify_hash_only(picture, claim) == "valid"
+        ),
+        lambda picture, claim, signature, key: key.verify(signature, claim),
+        lambda picture, claim, signature, key: None,
+    ],
 }
 
 
@@ -86,6 +221,7 @@ def normalise(values, epsilon, axis=0, ddof=0):
 
 def test_every_exercise_has_its_mistakes_tested():
     assert MISTAKES.keys() == CHECKS.keys()
+    assert all(len(answers) >= 6 for answers in NETWORK_MISTAKES.values())
 
 
 @pytest.mark.parametrize(
@@ -96,6 +232,7 @@ def test_mistakes_get_a_hint(exercise, answer, capsys):
     check(exercise, answer)
     verdict, hint = capsys.readouterr().out.splitlines()
     assert verdict.startswith(f"{exercise} ✗ ")
+    assert SAID.get(answer, "") in verdict
     assert hint.startswith("Hint: ")
     assert "``" not in hint
 
@@ -104,8 +241,14 @@ def test_mistakes_get_a_hint(exercise, answer, capsys):
     ("exercise", "answer", "found"),
     [
         ("2.9", receptive_field, "16 pixels for `classic`, 46 for `quick`"),
+        ("4.4", remedies.map_in_one_go, "what the class's probability loses"),
+        ("4.5", remedies.weigh, "every group counts equally"),
+        ("4.6", remedies.resample_in_turn, "the groups are equally common"),
+        ("4.7", remedies.OTHER_WAYS["4.7"], "the group with the highest loss gains weight"),
+        ("4.13", remedies.OTHER_WAYS["4.13"], "the accuracy that wrong test labels hide"),
         ("3.16", learning_rate, "up in a straight line to the highest"),
         ("3.17", normalise, "every feature has mean 0 and variance 1"),
+        ("4.2", found_or_small, "one interval, two questions"),
     ],
 )
 def test_right_answers_are_accepted(exercise, answer, found, capsys):
@@ -144,6 +287,33 @@ def test_right_answers_are_accepted(exercise, answer, found, capsys):
             ),
             "raised ZeroDivisionError",
         ),
+        ("4.2", zero_only, "For an interval from -0.01 to 0.02 and a margin of 0.03 the answer is"),
+        (
+            "4.2",
+            found_first,
+            "For an interval from 0.01 to 0.02 and a margin of 0.03 the answer is",
+        ),
+        (
+            "4.2",
+            above_only,
+            "For an interval from -0.09 to -0.04 and a margin of 0.03 the answer is",
+        ),
+        ("4.2", beyond, "For an interval from 0.01 to 0.09 and a margin of 0.03 the answer is"),
+        ("4.4", remedies.map_with(sign=-1), "with size 2, the answer is"),
+        ("4.4", remedies.map_with(copy=False), "Your function changes the picture"),
+        ("4.4", remedies.map_with(pick=np.argmax), "When class 1 is seen in the second"),
+        ("4.4", lambda predict, image, *_: predict(image), "one picture is image[None]"),
+        ("4.5", remedies.WRONG["4.5"][2], "For three pictures of A and one of B the answer is"),
+        ("4.5", remedies.PARTLY_RIGHT["4.5"][0], "When there is one group only,"),
+        ("4.6", remedies.resample_by_chance, "and yours are"),
+        ("4.6", remedies.MISTAKES["4.6"][3], "With the same seed other pictures are drawn"),
+        ("4.6", remedies.MISTAKES["4.6"][4], "Every seed draws the same pictures"),
+        ("4.6", remedies.MISTAKES["4.6"][7], "of the 20 pictures were never drawn"),
+        ("4.6", lambda groups, seed: groups, "An array of indices is expected"),
+        ("4.6", lambda groups, seed: np.arange(30), "and you draw others"),
+        ("4.7", remedies.WRONG["4.7"][0], "When both losses are equal,"),
+        ("4.7", remedies.PARTLY_RIGHT["4.7"][0], "From weights of 0.75 and 0.25"),
+        ("4.13", remedies.WRONG["4.13"][2], "For 82 % with 10 % noise, 3 classes, the answer is"),
         ("3.17", lambda values, epsilon: normalise(values, epsilon, axis=1), "The mean of each"),
         ("3.17", lambda values, epsilon: normalise(values, epsilon, axis=None), "The mean of each"),
         (

@@ -1,5 +1,6 @@
 """Random inputs tell right answers from wrong ones and from half right ones, whatever the seed."""
 
+import hashlib
 import json
 import math
 import re
@@ -11,6 +12,8 @@ from pathlib import Path
 import nbformat
 import numpy as np
 import pytest
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -19,6 +22,7 @@ from course_utils.exercises.probes import GRADED, PROBES, collect_answers
 from course_utils.exercises.probing import Case, Probe
 from course_utils.exercises.publishing import MIME_TYPE, SEED_VARIABLE
 from course_utils.grading.judge.comparison import compare, parse_emission
+from tests.exercises import remedies
 
 LESSONS = sorted(Path(__file__).parents[2].glob("notebooks/*.ipynb"))
 
@@ -80,6 +84,11 @@ def loop_gap(labels, predictions, groups):
     return shares[-1] - shares[0]
 
 
+def judge_by_distance(low, high, margin):
+    farthest, nearest = max(abs(low), abs(high)), 0 if low <= 0 <= high else 1
+    return "small" if farthest < margin else ["not found", "found"][nearest]
+
+
 def max_pool_by_slices(plane):
     corners = [plane[row::2, column::2] for row in (0, 1) for column in (0, 1)]
     return np.max(corners, axis=0)
@@ -102,7 +111,17 @@ def interpolated_rate(step, num_steps, highest, warm_up):
     return float(np.interp(step / num_steps, *corners))
 
 
+def verify_in_another_order(picture, claim, signature, key):
+    bound = hashlib.sha256(picture).hexdigest().encode() in claim
+    try:
+        Ed25519PublicKey.from_public_bytes(key).verify(signature, claim)
+    except InvalidSignature:
+        return "claim changed"
+    return ("picture changed", "valid")[bound]
+
+
 OTHER_WAYS = {
+    **remedies.OTHER_WAYS,
     "1.1": lambda labels, n: [float((labels == label).mean()) for label in range(n)],
     "1.2": lambda images: np.divide(images, np.float32(255), dtype=np.float32),
     "1.3": lambda labels, n: [[int(label == one) for one in range(n)] for label in labels],
@@ -128,12 +147,25 @@ OTHER_WAYS = {
         [(one - one.mean()) / (one.var() + epsilon) ** 0.5 for one in values.T]
     ),
     "4.1": lambda a, b: 1 - np.count_nonzero(a - b) / len(a),
+    "4.2": judge_by_distance,
     "4.3": loop_gap,
     "4.8": lambda errors, counts: sum(
         error * count for error, count in zip(errors, counts, strict=True)
     )
     / sum(counts),
     "4.9": lambda percent, n: np.flatnonzero(np.round(100 / n * np.arange(n + 1), 1) == percent),
+    "4.10": lambda lows, highs: (np.sign(lows) == np.sign(highs)).mean(),
+    "4.11": lambda errors: float(np.percentile([max(row) - min(row) for row in errors], 95)),
+    "4.12": lambda cats, let_in: np.array(
+        [let_in.sum() / len(cats), (cats & let_in).sum() / cats.sum(),
+         (~cats & let_in).sum() / (~cats).sum(), (cats & let_in).sum() / let_in.sum()]
+    ),
+    "5.9": verify_in_another_order,
+    "4.14": lambda results, first, second: [
+        value - results[second, seed]
+        for (name, seed), value in sorted(results.items())
+        if name == first and (second, seed) in results
+    ],
 }  # fmt: skip
 
 
@@ -144,6 +176,22 @@ def precision(labels, predictions, names):
 
 def most_mistakes(labels, predictions, names):
     return names[int(np.bincount(labels[labels != predictions], minlength=len(names)).argmax())]
+
+
+def find_first(low, high, margin):
+    if low > 0 or high < 0:
+        return "found"
+    return "small" if -margin < low and high < margin else "not found"
+
+
+def find_above(low, high, margin):
+    return judge_by_distance(low, high, margin) if low > 0 or high > 0 else "small"
+
+
+def find_beyond(low, high, margin):
+    if max(-low, high) < margin:
+        return "small"
+    return "found" if low > margin or high < -margin else "not found"
 
 
 def late_field(layers):
@@ -162,6 +210,7 @@ def divide_in_place(images):
 
 # What learners do: those that are right by accident at most, and those that are right in part.
 WRONG = {
+    **remedies.WRONG,
     "1.1": [
         lambda labels, n: np.bincount(labels, minlength=n),
         lambda labels, n: 100 * np.bincount(labels, minlength=n) / len(labels),
@@ -207,11 +256,23 @@ WRONG = {
     "3.16": [lambda step, num_steps, highest, warm_up: highest * 2],
     "3.17": [lambda values, epsilon: values - values.mean(axis=0)],
     "4.1": [lambda a, b: (a == b).sum(), lambda a, b: 1.0, lambda a, b: np.mean(a != b) + 1],
+    "4.2": [
+        lambda low, high, margin: "small" if low <= 0 <= high else "found",
+        lambda low, high, margin: "found" if low > 0 else "not found",
+        lambda low, high, margin: judge_by_distance(low, high, margin).title(),
+        lambda low, high, margin: ["small", "found", "not found"][int(1e4 * low) % 3],
+    ],
     "4.3": [lambda y, p, g: 0.0, lambda y, p, g: float(np.mean(y == p)) + 1],
     "4.8": [lambda e, n: np.sum(np.multiply(e, n)), lambda e, n: sum(e)],
     "4.9": [lambda percent, n: [percent], lambda percent, n: n],
+    "4.10": [lambda lows, highs: 0.5, lambda lows, highs: np.mean(lows <= 0) - 1],
+    "4.11": [lambda errors: errors.mean(), lambda errors: np.ptp(errors, axis=1)],
+    "4.12": [lambda cats, let_in: let_in.mean(), lambda cats, let_in: [0.5, 0.5, 0.5, 0.5]],
+    "4.14": [lambda results, first, second: [], lambda results, first, second: [0.0] * 3],
+    "5.9": [lambda *arguments: "valid", lambda *arguments: "claim changed"],
 }
 PARTLY_RIGHT = {
+    **remedies.PARTLY_RIGHT,
     "1.1": [
         lambda labels, n: np.bincount(labels) / len(labels),
         lambda labels, n: np.unique(labels, return_counts=True)[1] / len(labels),
@@ -249,12 +310,37 @@ PARTLY_RIGHT = {
         lambda values, epsilon: (values - values.mean(axis=0)) / values.std(axis=0),
     ],
     "4.1": [lambda a, b: 0.5 if len(a) < 40 else np.mean(a == b)],
+    "4.2": [find_first, find_above, find_beyond],
     "4.3": [
         lambda y, p, g: np.ptp([np.mean((y == p)[g == one]) for one in np.unique(g)[:2]]),
         lambda y, p, g: np.mean((y == p)[g == "A"]) - np.mean((y == p)[g == "B"]),
     ],
     "4.8": [lambda e, n: np.mean(e), lambda e, n: (e * n).sum() / n.sum()],
     "4.9": [lambda percent, n: [round(percent * n / 100)], lambda percent, n: []],
+    "4.10": [lambda lows, highs: np.mean(lows > 0)],
+    "4.11": [lambda errors: np.quantile(errors[:, 1] - errors[:, 0], 0.95)],
+    "4.12": [
+        lambda cats, let_in: [
+            let_in.mean(),
+            let_in[cats].mean(),
+            let_in[cats].mean(),
+            cats[let_in].mean(),
+        ]
+    ],
+    "4.14": [
+        lambda results, first, second: [
+            results[first, seed] - results[second, seed]
+            for name, seed in results
+            if name == first and (second, seed) in results
+        ]
+    ],
+    "5.9": [
+        lambda picture, claim, signature, key: (
+            "valid"
+            if json.loads(claim)["sha256"] == hashlib.sha256(picture).hexdigest()
+            else "picture changed"
+        )
+    ],
 }
 
 
@@ -355,6 +441,7 @@ def pick(place, where):
 GUESSES = {
     **{f"always {value!r}": lambda *_, value=value: value for value in (0, 1, 2, 3, 0.5, 1.0)},
     **{f"always {value!r}": lambda *_, value=value: value for value in ("", [], [0], True)},
+    **{f"always {word}": lambda *_, word=word: word for word in ("small", "found", "not found")},
     **{
         f"{name} of input {place}": pick(place, where)
         for place in range(4)

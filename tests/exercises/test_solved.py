@@ -74,3 +74,20 @@ def test_a_folder_in_the_files_place_is_an_error_in_words(tmp_path):
     (tmp_path / FILE_NAME).mkdir()
     with pytest.raises(SolvedError, match="can't be read: Is a directory"):
         read_solved(tmp_path, known=CHECKS)
+
+
+@pytest.mark.parametrize("content", ['{"solved": []}', "of somebody else", None])
+def test_a_link_is_neither_followed_nor_replaced(tmp_path, monkeypatch, capsys, content):
+    folder, other = tmp_path / "lessons", tmp_path / "other.json"
+    folder.mkdir()
+    (folder / FILE_NAME).symlink_to(other)
+    if content is not None:
+        other.write_text(content)
+    monkeypatch.chdir(folder)
+    begin(folder)
+    check("3.1", step)
+    verdict, advice = capsys.readouterr().out.splitlines()
+    assert verdict.startswith("3.1 ✓ ")
+    assert advice.startswith(f"{FILE_NAME} is a link")
+    assert (folder / FILE_NAME).is_symlink()
+    assert (other.read_text() if other.exists() else None) == content

@@ -50,10 +50,12 @@ WITH_OTHER_LABELS = replace(
         (DATA, {"seed": 2}),
         (DATA, {"epochs": 2}),
         (DATA, {"pooling": "average"}),
+        (DATA, {"head": "flatten"}),
         (DATA, {"recipe": replace(miniature.RECIPE, mirror=False)}),
         (DATA, {"recipe": replace(miniature.RECIPE, label_smoothing=0.3)}),
         (DATA, {"recipe": replace(miniature.RECIPE, learning_rate=0.01)}),
         (DATA, {"sample_weight": np.linspace(0, 1, 64)}),
+        (DATA, {"objective": miniature.GroupObjective(np.arange(64) % 2, lambda *_: [0.9, 0.1])}),
         (WITH_OTHER_LABELS, {}),
         (datasets.load("pixels10", num_train=64, num_test=20, seed=1), {}),
     ],
@@ -106,10 +108,101 @@ def test_a_failure_ends_the_experiment():
     assert len(done) < 1000
 
 
+GROUPS = (DATA.train.attributes["palette"] == "B").to_numpy().astype(int)
+
+
+def keep(weights, losses):
+    return weights
+
+
+def test_a_single_group_gives_the_mean_loss():
+    whole = miniature.GroupObjective(np.zeros(64, int), keep)
+    grouped = miniature.train(DATA, seed=1, epochs=1, objective=whole)
+    plain = miniature.train(DATA, seed=1, epochs=1)
+    np.testing.assert_allclose(grouped.predict(IMAGES), plain.predict(IMAGES), atol=1e-5)
+
+
+def test_fixed_weights_weigh_the_groups_means_against_each_other():
+    """In a batch of all pictures this is what weights of share / size do."""
+    recipe = replace(miniature.RECIPE, batch_size=64)
+    share = np.array([0.9, 0.1])
+    objective = miniature.GroupObjective(GROUPS, lambda weights, losses: share)
+    grouped = miniature.train(DATA, seed=1, epochs=2, recipe=recipe, objective=objective)
+    counts = 64 * (share / np.bincount(GROUPS))[GROUPS]
+    weighted = miniature.train(DATA, seed=1, epochs=2, recipe=recipe, sample_weight=counts)
+    np.testing.assert_allclose(grouped.predict(IMAGES), weighted.predict(IMAGES), atol=1e-4)
+
+
+def test_the_update_is_asked_in_every_step_for_the_weights_it_gave_before():
+    seen = []
+
+    def double_first(weights, losses):
+        seen.append((weights, losses))
+        return weights * [2, 1]
+
+    rare = np.zeros(64, int)
+    rare[np.random.default_rng(1).permutation(64)[0]] = 1  # in one of two batches
+    miniature.train(DATA, seed=1, epochs=1, objective=miniature.GroupObjective(rare, double_first))
+    assert [weights.tolist() for weights, _ in seen] == [[0.5, 0.5], [1.0, 0.5]]
+    losses = np.array([losses for _, losses in seen])
+    assert losses[:, 0] == pytest.approx(np.log(10), abs=0.7)
+    assert sorted(losses[:, 1] > 0) == [False, True]
+
+
+def test_another_update_gives_another_network():
+    networks = [
+        miniature.train(DATA, seed=1, epochs=1, objective=miniature.GroupObjective(GROUPS, update))
+        for update in (keep, lambda *_: np.array([0.9, 0.1]))
+    ]
+    assert not np.array_equal(*(network.predict(IMAGES) for network in networks))
+
+
+def test_an_error_of_the_update_is_told_as_it_was_raised():
+    def fail(weights, losses):
+        raise ZeroDivisionError("no losses")
+
+    with pytest.raises(ZeroDivisionError, match="no losses"):
+        miniature.train(DATA, seed=1, objective=miniature.GroupObjective(GROUPS, fail))
+    other = miniature.train(
+        DATA, seed=4, epochs=1, objective=miniature.GroupObjective(GROUPS, keep)
+    )
+    assert np.isfinite(other.predict(IMAGES)).all()
+
+
+def test_the_untrained_network_has_new_weights_and_a_first_layer_that_has_seen_pictures():
+    first = miniature.untrained(DATA, seed=1)
+    model = models.build("quick", seed=1, width=miniature.WIDTH, compute_dtype="float32")
+    training.adapt(model, IMAGES)
+    own = first.to_keras()
+    for before, built in zip(own.trainable_weights, model.trainable_weights, strict=True):
+        np.testing.assert_array_equal(before, built)
+    trained = miniature.train(DATA, seed=1, epochs=1).to_keras()
+    for name in ("kernel", "bias"):
+        values = [getattr(one.get_layer("whitening"), name) for one in (own, trained)]
+        np.testing.assert_array_equal(*values)
+    other = miniature.untrained(DATA, seed=2)
+    assert not np.array_equal(other.predict(IMAGES), first.predict(IMAGES))
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
         ({"epochs": 0}, "epochs is 0"),
+        ({"objective": miniature.GroupObjective(GROUPS[1:], keep)}, r"\(63,\).* 64 training"),
+        ({"objective": miniature.GroupObjective(2 * GROUPS, keep)}, "none is skipped"),
+        ({"objective": miniature.GroupObjective(GROUPS / 1, keep)}, "they are whole numbers"),
+        (
+            {"objective": miniature.GroupObjective(GROUPS, keep), "sample_weight": np.ones(64)},
+            "leave one of them out",
+        ),
+        (
+            {"objective": miniature.GroupObjective(GROUPS, lambda weights, losses: weights[:1])},
+            "they are 2 numbers",
+        ),
+        (
+            {"objective": miniature.GroupObjective(GROUPS, lambda weights, losses: weights - 1)},
+            "numbers from 0",
+        ),
         ({"recipe": training.RECIPES["quick"]}, "validation_split of 0"),
         ({"recipe": training.RECIPES["classic"]}, "validation_split of 0"),
         ({"sample_weight": np.ones(63)}, r"shape \(63,\).* 64 training pictures"),

@@ -159,7 +159,9 @@ def draw(
     true_labels = np.minimum(true_labels, len(CLASS_NAMES) - 1).astype(np.int64)
     attributes = pd.DataFrame(
         {
-            "palette": np.where(stream("palette", 1)[:, 0] < palette_prevalence, "B", "A"),
+            "palette": palettes(
+                num_images, seed=seed, palette_prevalence=palette_prevalence, split=split
+            ),
             "background": _backgrounds(
                 true_labels, stream("background", 2), background_correlation
             ),
@@ -183,6 +185,24 @@ def draw(
     images = paint_scenes(seed, split, true_labels, attributes)
     drawn = ImageSplit(images, labels, attributes)
     return _with_duplicates(drawn, stream("duplicate", 2), num_duplicates)
+
+
+def palettes(
+    num_images: int, *, seed: int, palette_prevalence: float, split: str = "train"
+) -> NDArray[np.str_]:
+    """Say in which palette :func:`draw` draws each picture, without drawing it.
+
+    Args:
+        num_images: as in :func:`draw`, as are the others.
+        seed: fixes who is "B" at which prevalence; whoever is at a low one is at a higher one, too.
+        palette_prevalence: share of pictures in palette B.
+        split: "train" or "test".
+
+    Returns:
+        (num_images,) "A" or "B".
+    """
+    numbers = uniform(seed, f"{split}/palette", num_images, 1)[:, 0]
+    return np.where(numbers < palette_prevalence, "B", "A")
 
 
 KNOBS = tuple(name for name in (draw.__kwdefaults__ or {}) if name != "split")
