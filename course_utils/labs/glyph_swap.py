@@ -24,6 +24,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from course_utils.datasets.base import Datasheet, ImageDataset, ImageSplit
+from course_utils.datasets.pixels10.scenes import add_noise
+from course_utils.datasets.pixels10.streams import bits
 from course_utils.labs import miniature
 from course_utils.labs.drawn import letters
 from course_utils.labs.miniature import LabError
@@ -257,6 +259,7 @@ def measure_detector(
     num_train: int = NUM_TRAIN,
     num_test: int = NUM_TEST,
     epochs: int = EPOCHS,
+    grain: float = 0.0,
 ) -> pd.DataFrame:
     """Train a detector to tell swapped bold letters from genuine ones; then save both as JPEG.
 
@@ -270,6 +273,8 @@ def measure_detector(
             many of each kind.
         num_test: pictures of each kind to try the detectors on.
         epochs: of the swapper.
+        grain: standard deviation of the noise, in levels of 0–255, that whoever made the swaps adds
+            to those that the detectors are tried on; genuine pictures have ``letters.GRAIN``.
 
     Returns:
         One row for each detector, way of saving and seed: ``detector`` (what it learned from),
@@ -282,8 +287,11 @@ def measure_detector(
     def run(seed: int) -> list[dict[str, Any]]:
         swapper = train(*_draw_both(num_train, seed, "train", "aligned"), seed=seed, epochs=epochs)
         learned_from, tried_on = (
-            _swapped_and_genuine(swapper, number, seed, split)
-            for split, number in (("detector", num_train // 2), ("test", num_test))
+            _swapped_and_genuine(swapper, number, seed, split, grain=added)
+            for split, number, added in (
+                ("detector", num_train // 2, 0.0),
+                ("test", num_test, grain),
+            )
         )
         saved = {quality: save_as_jpeg(tried_on.images, quality) for quality in qualities}
         rows = []
@@ -324,10 +332,13 @@ def _draw_both(number: int, seed: int, split: str, pose: str) -> tuple[ImageSpli
     return thin, bold
 
 
-def _swapped_and_genuine(swapper: Swapper, number: int, seed: int, split: str) -> ImageSplit:
+def _swapped_and_genuine(
+    swapper: Swapper, number: int, seed: int, split: str, *, grain: float
+) -> ImageSplit:
     """As many swapped (label 1) as genuine bold letters (label 0)."""
     thin, bold = _draw_both(number, seed, split, "aligned")
     swapped = swapper.translate(thin.images, source="thin", target="bold")
+    add_noise(swapped, np.full(number, grain), bits(seed, f"{split}/added grain"))
     return ImageSplit(
         np.concatenate([swapped, bold.images]),
         np.repeat([1, 0], number),

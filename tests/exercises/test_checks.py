@@ -195,6 +195,7 @@ MISTAKES = {
         ),
         lambda picture, claim, signature, key: key.verify(signature, claim),
         lambda picture, claim, signature, key: None,
+    ],
     "5.1": [
         lambda p, y, threshold: p.max(axis=1) >= threshold,
         lambda p, y, threshold: p[np.arange(len(y)), y] > threshold,
