@@ -69,9 +69,12 @@ def texts(output):
     return [text for mime, text in data.items() if mime.startswith("text/")]
 
 
-def test_the_four_lessons_are_there():
+def test_the_five_lessons_are_there():
     names = {path.stem for path in LESSONS}
-    expected = {"01_data_loading", "02_model_building", "03_training", "04_ethics"}
+    expected = {
+        *("01_data_loading", "02_model_building", "03_training", "04_ethics"),
+        "05_privacy_and_faces",
+    }
     assert expected <= names, f"missing from notebooks/: {sorted(expected - names)}"
 
 
