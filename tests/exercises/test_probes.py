@@ -31,6 +31,14 @@ some_seeds = settings(max_examples=12)
 each_exercise = pytest.mark.parametrize("exercise", PROBES)
 
 
+SIGNING = {
+    "hashlib": hashlib,
+    "json": json,
+    "InvalidSignature": InvalidSignature,
+    "Ed25519PublicKey": Ed25519PublicKey,
+}
+
+
 def read_solutions():
     """The lessons' own solutions, by exercise."""
     solutions = {}
@@ -41,7 +49,7 @@ def read_solutions():
                 exercise, name = re.match(r'check\("(.+)", (\w+)\)', check.source).groups()
                 if exercise in GRADED:
                     continue  # see test_graded
-                namespace = {"np": np, "math": math}
+                namespace = {"np": np, "math": math, **SIGNING}
                 exec(cell.source, namespace)
                 solutions[exercise] = namespace[name]
     return solutions
@@ -378,21 +386,20 @@ PARTLY_RIGHT = {
     ],
     "4.8": [lambda e, n: np.mean(e), lambda e, n: (e * n).sum() / n.sum()],
     "4.9": [lambda percent, n: [round(percent * n / 100)], lambda percent, n: []],
-    "4.10": [lambda lows, highs: np.mean(lows > 0)],
-    "4.11": [lambda errors: np.quantile(errors[:, 1] - errors[:, 0], 0.95)],
+    "4.10": [lambda lows, highs: np.mean((lows > 0) | (highs < 0)) if len(lows) < 100 else 0.0],
+    "4.11": [lambda errors: np.quantile(np.ptp(errors[:, :5], axis=1), 0.95)],
     "4.12": [
         lambda cats, let_in: [
             let_in.mean(),
             let_in[cats].mean(),
-            let_in[cats].mean(),
+            let_in[~cats].mean() if let_in.mean() < 0.5 else 0,
             cats[let_in].mean(),
         ]
     ],
     "4.14": [
         lambda results, first, second: [
             results[first, seed] - results[second, seed]
-            for name, seed in results
-            if name == first and (second, seed) in results
+            for seed in sorted({seed for name, seed in results if name == first})
         ]
     ],
     "5.6": [
