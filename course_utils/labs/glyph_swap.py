@@ -10,10 +10,7 @@ pictures of its own; whether it can be told from a genuine picture, by a *detect
 """
 
 import io
-import threading
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import TYPE_CHECKING, Any
@@ -120,7 +117,7 @@ class Swapper:
             target: the style whose decoder is used; the same as ``source`` to paint a picture
                 again, the other one for a swap.
         """
-        with _borrow(self.shared) as trainer:
+        with _trainers.borrow(self.shared) as trainer:
             return trainer.translate(self._weights, images, source, target)
 
     def to_keras(self) -> tuple[dict[str, "keras.Model"], dict[str, "keras.Model"]]:
@@ -160,7 +157,7 @@ def train(
         raise LabError(f"epochs is {epochs}; a training has at least 1")
     key = (thin.fingerprint(), bold.fingerprint(), seed, epochs, shared)
     if key not in _kept:
-        with _borrow(shared) as trainer:
+        with _trainers.borrow(shared) as trainer:
             _kept[key] = trainer.train(thin.images, bold.images, seed=seed, epochs=epochs)
     return Swapper(shared, _kept[key])
 
@@ -449,15 +446,4 @@ def _scale(images: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 _kept: dict[Any, tuple[NDArray[np.float32], ...]] = {}  # less than a megabyte each
-_idle: defaultdict[bool, list[_Trainer]] = defaultdict(list)
-_lock = threading.Lock()
-
-
-@contextmanager
-def _borrow(shared: bool) -> Iterator[_Trainer]:
-    """A trainer that nobody else uses meanwhile."""
-    with _lock:
-        trainer = _idle[shared].pop() if _idle[shared] else _Trainer(shared)
-    yield trainer  # after an error it may be in the middle of something, and isn't used again
-    with _lock:
-        _idle[shared].append(trainer)
+_trainers = miniature.Lent(_Trainer)

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -50,6 +50,8 @@ _PREDICT_BATCH = 250  # pictures
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
+_Key = TypeVar("_Key")
+_Thing = TypeVar("_Thing")
 
 
 class LabError(ValueError):
@@ -104,16 +106,17 @@ class Network:
 
     Attributes:
         class_names: what it tells apart.
+        weights: in the order of a Keras model's ``get_weights()``.
     """
 
     class_names: tuple[str, ...]
     _architecture: _Architecture = field(repr=False)
-    _weights: tuple[NDArray[np.float32], ...] = field(repr=False)
+    weights: tuple[NDArray[np.float32], ...] = field(repr=False)
 
     def predict(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Give the class probabilities (n, num_classes) of pictures (n, height, width, 3)."""
-        with _borrow(self._architecture) as trainer:
-            return trainer.predict(self._weights, images)
+        with _trainers.borrow(self._architecture) as trainer:
+            return trainer.predict(self.weights, images)
 
     def evaluate(self, data: ImageDataset, *, group: str | None = None) -> Evaluation:
         """See how well it does on a data set's test pictures.
@@ -132,7 +135,7 @@ class Network:
     def to_keras(self) -> "keras.Model":
         """Build a Keras model of its own with these weights, to save it or to take gradients of."""
         model = self._architecture.build()
-        model.set_weights(self._weights)
+        model.set_weights(self.weights)
         model.class_names = self.class_names
         return model
 
@@ -180,7 +183,7 @@ def train(
     )
     found = _kept.get(key)
     if found is None:
-        with _borrow(architecture) as trainer:
+        with _trainers.borrow(architecture) as trainer:
             found = trainer.train(
                 data,
                 seed=seed,
@@ -208,7 +211,7 @@ def untrained(
         head: likewise.
     """
     architecture = _architecture(data, pooling, head)
-    with _borrow(architecture) as trainer:
+    with _trainers.borrow(architecture) as trainer:
         weights = trainer.begin(data, seed=seed)
     return Network(data.class_names, architecture, weights)
 
@@ -297,6 +300,29 @@ def _members(
     return members
 
 
+class Lent(Generic[_Key, _Thing]):
+    """Things that are slow to make, such as traced networks: each is used by one thread at a time.
+
+    Args:
+        make: makes one for a key.
+    """
+
+    def __init__(self, make: Callable[[_Key], _Thing]) -> None:
+        self._make = make
+        self._idle: defaultdict[_Key, list[_Thing]] = defaultdict(list)
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def borrow(self, key: _Key) -> Iterator[_Thing]:
+        """Lend one that nobody else uses meanwhile."""
+        with self._lock:
+            idle = self._idle[key]
+            thing = idle.pop() if idle else self._make(key)
+        yield thing  # after an error it may be in the middle of something, and isn't used again
+        with self._lock:
+            self._idle[key].append(thing)
+
+
 class _Kept:
     """The networks trained last, by all that they depend on."""
 
@@ -328,8 +354,10 @@ class _Trainer:
         self._optimizer.build(self._model.trainable_variables)
         self._fresh = [variable.numpy() for variable in self._optimizer.variables]
         self._num_classes = architecture.num_classes
-        self._epoch = tf.function(self._train_epoch, reduce_retracing=True)
-        self._epoch_by_group = tf.function(self._train_epoch_by_group, reduce_retracing=True)
+        self._epoch, self._epoch_by_group = (
+            tf.function(partial(self._train_epoch, summarise), reduce_retracing=True)
+            for summarise in (self._average, self._sum_groups)
+        )
         self._group_weights: _GroupWeights | None = None
         self._answer = tf.function(
             lambda images: self._model(images, training=False), reduce_retracing=True
@@ -393,48 +421,28 @@ class _Trainer:
         return self._holds
 
     def _train_epoch(
-        self, images: "tf.Tensor", answers: "tf.Tensor", importance: "tf.Tensor", rates: "tf.Tensor"
-    ) -> None:
-        import tensorflow as tf
-
-        for step in tf.range(tf.shape(rates)[0]):
-            self._learn(
-                images[step],
-                answers[step],
-                rates[step],
-                partial(self._average, importance[step]),
-            )
-
-    def _train_epoch_by_group(
-        self, images: "tf.Tensor", answers: "tf.Tensor", members: "tf.Tensor", rates: "tf.Tensor"
-    ) -> None:
-        import tensorflow as tf
-
-        for step in tf.range(tf.shape(rates)[0]):
-            self._learn(
-                images[step],
-                answers[step],
-                rates[step],
-                partial(self._sum_groups, members[step]),
-            )
-
-    def _learn(
         self,
+        summarise: "Callable[[tf.Tensor, tf.Tensor], tf.Tensor]",
         images: "tf.Tensor",
         answers: "tf.Tensor",
-        rate: "tf.Tensor",
-        summarise: "Callable[[tf.Tensor], tf.Tensor]",
+        importance: "tf.Tensor",
+        rates: "tf.Tensor",
     ) -> None:
-        """Make one step downhill; ``summarise`` turns the pictures' losses into one."""
+        """Make a step downhill for each batch; ``summarise`` turns its pictures' losses into one.
+
+        It gets what the batch says of its pictures' importance, and their losses.
+        """
         import keras
         import tensorflow as tf
 
-        self._optimizer.learning_rate = rate
-        with tf.GradientTape() as tape:
-            probabilities = self._model(images, training=True)
-            loss = summarise(keras.losses.categorical_crossentropy(answers, probabilities))
-        gradients = tape.gradient(loss, self._model.trainable_variables)
-        self._optimizer.apply(gradients, self._model.trainable_variables)
+        for step in tf.range(tf.shape(rates)[0]):
+            self._optimizer.learning_rate = rates[step]
+            with tf.GradientTape() as tape:
+                probabilities = self._model(images[step], training=True)
+                losses = keras.losses.categorical_crossentropy(answers[step], probabilities)
+                loss = summarise(importance[step], losses)
+            gradients = tape.gradient(loss, self._model.trainable_variables)
+            self._optimizer.apply(gradients, self._model.trainable_variables)
 
     @staticmethod
     def _average(importance: "tf.Tensor", losses: "tf.Tensor") -> "tf.Tensor":
@@ -504,16 +512,4 @@ def _order(data: ImageDataset, seed: int) -> NDArray[np.int64]:
 
 
 _kept = _Kept()
-_idle: defaultdict[_Architecture, list[_Trainer]] = defaultdict(list)
-_lock = threading.Lock()
-
-
-@contextmanager
-def _borrow(architecture: _Architecture) -> Iterator[_Trainer]:
-    """A trainer that nobody else uses meanwhile."""
-    with _lock:
-        idle = _idle[architecture]
-        trainer = idle.pop() if idle else _Trainer(architecture)
-    yield trainer  # after an error it may be in the middle of something, and isn't used again
-    with _lock:
-        _idle[architecture].append(trainer)
+_trainers = Lent(_Trainer)

@@ -273,7 +273,7 @@ class _Tuner:
 
     def hold(self, network: Network) -> None:
         """Begin with the weights of a network."""
-        self._model.set_weights(network.to_keras().get_weights())
+        self._model.set_weights(network.weights)
 
     def predict(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         parts = np.array_split(np.asarray(images), -(-len(images) // _PREDICT_BATCH))

@@ -245,8 +245,7 @@ def _by_seed(table: pd.DataFrame, *, rows: str, columns: list[str], value: str) 
     missing = [column for column in needed if column not in table.columns]
     if missing or table.empty:
         raise ValueError(f"the table needs rows and the columns {needed}; missing are {missing}")
-    wide = table.pivot_table(value, index=rows, columns=columns, sort=False)
-    return wide
+    return table.pivot_table(value, index=rows, columns=columns, sort=False)
 
 
 def _draw_zero(draw: Callable[..., object], bounds: tuple[float, float]) -> None:

@@ -36,7 +36,7 @@ def test_the_same_settings_give_the_same_network_trained_only_once(monkeypatch):
     again = miniature.train(DATA, seed=1, epochs=1)
     np.testing.assert_array_equal(first, again.predict(IMAGES))
     monkeypatch.setattr(miniature._Trainer, "train", None)
-    assert miniature.train(DATA, seed=1, epochs=1)._weights is again._weights
+    assert miniature.train(DATA, seed=1, epochs=1).weights is again.weights
 
 
 WITH_OTHER_LABELS = replace(
